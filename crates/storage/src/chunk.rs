@@ -1,0 +1,104 @@
+//! The header at the start of every chunk's padding, and the chunk's key.
+//!
+//! ```text
+//! value of a chunk in C = padding (65,516 bytes) + payload (up to 100 MiB)
+//! padding: magic 8 | format u32 | n u32 | incarnation 16 | payload length u64 | file size u64 | zeros ... | known u8 | sha256 32
+//! ```
+//! All numbers are little-endian. With the sha256 at the end of the padding, M can be rebuilt from C.
+
+use crate::digest::Incarnation;
+use crate::layout::{PADDING, chunk_length};
+
+const MAGIC: &[u8; 8] = b"TABCHUNK";
+const FORMAT: u32 = 1;
+
+/// Bytes of the header at the start of the padding.
+pub(crate) const HEADER_LENGTH: usize = 48;
+
+/// Offset in the padding of the byte that says whether the sha256 after it is known.
+pub(crate) const SEAL_OFFSET: usize = PADDING - 33;
+
+/// What the padding says about its chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkHeader {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) n: u32,
+    pub(crate) file_size: u64,
+}
+
+impl ChunkHeader {
+    /// Payload bytes of this chunk.
+    pub(crate) fn payload_length(&self) -> u64 {
+        chunk_length(self.file_size, u64::from(self.n))
+    }
+
+    pub(crate) fn encode(&self) -> [u8; HEADER_LENGTH] {
+        let mut out = [0; HEADER_LENGTH];
+        let fields: [&[u8]; 6] = [
+            MAGIC,
+            &FORMAT.to_le_bytes(),
+            &self.n.to_le_bytes(),
+            &self.incarnation.0,
+            &self.payload_length().to_le_bytes(),
+            &self.file_size.to_le_bytes(),
+        ];
+        for (to, from) in out.iter_mut().zip(fields.into_iter().flatten()) {
+            *to = *from;
+        }
+        out
+    }
+
+    /// Whether `padding` begins with exactly this header.
+    pub(crate) fn matches(&self, padding: &[u8]) -> bool {
+        padding.get(..HEADER_LENGTH).is_some_and(|start| start == self.encode())
+    }
+}
+
+/// The bytes at [`SEAL_OFFSET`] of a finished blob's chunk.
+pub(crate) fn seal(sha256: &[u8; 32]) -> [u8; 33] {
+    let mut out = [1; 33];
+    for (to, from) in out.iter_mut().skip(1).zip(sha256) {
+        *to = *from;
+    }
+    out
+}
+
+/// `file:{incarnation}:chunk:{n as 8 hex digits}`.
+pub(crate) fn chunk_key(incarnation: &Incarnation, n: u32) -> String {
+    format!("file:{}:chunk:{n:08x}", incarnation.to_hex())
+}
+
+/// Prefix of all chunk keys of one incarnation.
+pub(crate) fn chunk_prefix(incarnation: &Incarnation) -> String {
+    format!("file:{}:chunk:", incarnation.to_hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::CHUNK_SIZE;
+
+    #[test]
+    fn header_is_recognized_only_whole_and_equal() {
+        let header = ChunkHeader { incarnation: Incarnation([7; 16]), n: 1, file_size: CHUNK_SIZE + 5 };
+        let bytes = header.encode();
+        assert_eq!(header.payload_length(), 5);
+        assert!(header.matches(&bytes));
+        assert!(!header.matches(&bytes[..47]));
+        assert!(!ChunkHeader { n: 0, ..header }.matches(&bytes));
+        assert!(!ChunkHeader { incarnation: Incarnation([8; 16]), ..header }.matches(&bytes));
+    }
+
+    #[test]
+    fn keys_sort_by_number() {
+        let incarnation = Incarnation([0xab; 16]);
+        assert!(chunk_key(&incarnation, 2) < chunk_key(&incarnation, 10));
+        assert!(chunk_key(&incarnation, 10).starts_with(&chunk_prefix(&incarnation)));
+    }
+
+    #[test]
+    fn seal_says_known_and_carries_the_digest() {
+        let bytes = seal(&[9; 32]);
+        assert_eq!((bytes[0], &bytes[1..]), (1, &[9; 32][..]));
+    }
+}

@@ -1,0 +1,143 @@
+//! What can go wrong below the cache, by what the caller can do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Result of this crate.
+pub type Result<T> = std::result::Result<T, StorageError>;
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// Free space and call again; nothing complete was lost.
+    #[error(
+        "not enough disk space at {}: {needed} bytes needed, {available} available; free some space and call again",
+        path.display()
+    )]
+    NoSpace {
+        /// Folder of the store.
+        path: PathBuf,
+        /// Bytes the operation needs, safety margin included.
+        needed: u64,
+        /// Bytes the file system has for this user.
+        available: u64,
+    },
+    /// Stored bytes or records are damaged: remove and download again.
+    #[error("{what} is damaged: {reason}; remove it and download it again")]
+    Corrupt {
+        /// The record, blob or chunk.
+        what: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// Someone else is using it now: call again later.
+    #[error("{what} is in use: {reason}")]
+    InUse {
+        /// The blob or database.
+        what: String,
+        /// By whom, as far as known.
+        reason: String,
+    },
+    /// The store or its file system cannot be written.
+    #[error("the model cache at {} cannot be written: {reason}", path.display())]
+    ReadOnly {
+        /// Folder of the store.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Another version of this library wrote or holds the files.
+    #[error("the model cache at {} needs another version: {reason}", path.display())]
+    VersionMismatch {
+        /// Folder of the store.
+        path: PathBuf,
+        /// What differs and what to do.
+        reason: String,
+    },
+    /// The file system cannot hold a shared memory-mapped store.
+    #[error("the model cache cannot live at {}: {reason}; choose a folder on a local disk", path.display())]
+    UnsupportedFilesystem {
+        /// Folder of the store.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Larger than what can be mapped or stored at once.
+    #[error("{what} is too large: {size}, the limit is {limit}; read it in pieces with chunks()")]
+    TooLarge {
+        /// What was asked for.
+        what: String,
+        /// Its size (bytes or mappings).
+        size: u64,
+        /// The limit in the same unit.
+        limit: u64,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} at {}: {source}", path.display())]
+    Io {
+        /// Verb phrase, as in "cannot ...".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// libmdbx refused for a reason that has no answer of its own.
+    #[error("cannot {action} in the database at {}: {source}", path.display())]
+    Database {
+        /// Verb phrase, as in "cannot ...".
+        action: &'static str,
+        /// Folder of the environment.
+        path: PathBuf,
+        /// The cause.
+        source: libmdbx::Error,
+    },
+}
+
+impl StorageError {
+    /// Classifies an operating system error met while doing `action` at `path`.
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+                Self::ReadOnly { path, reason: format!("cannot {action}: {source}") }
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::NoSpace { path, needed: 0, available: 0 }
+            }
+            _ => Self::Io { action, path, source },
+        }
+    }
+
+    /// Classifies a libmdbx error met while doing `action` in the environment at `path`.
+    pub(crate) fn database(action: &'static str, path: &Path, source: libmdbx::Error) -> Self {
+        use libmdbx::Error as E;
+        let owned = path.to_owned();
+        let reason = format!("cannot {action}: {source}");
+        match source {
+            E::VersionMismatch | E::Incompatible => Self::VersionMismatch {
+                path: owned,
+                reason: format!(
+                    "{source}; a process with another version of this library has it open: close it or use the same version"
+                ),
+            },
+            E::Invalid => Self::VersionMismatch {
+                path: owned,
+                reason: "its file is not a database of this library; choose another folder".to_owned(),
+            },
+            E::RemoteFilesystem => Self::UnsupportedFilesystem { path: owned, reason },
+            E::ReadOnlyFilesystem | E::Access | E::PermissionDenied => Self::ReadOnly { path: owned, reason },
+            E::Corrupted | E::PageNotFound | E::Panic => {
+                Self::Corrupt { what: format!("the database at {}", path.display()), reason }
+            }
+            E::Busy => Self::InUse { what: format!("the database at {}", path.display()), reason },
+            other => Self::Database { action, path: owned, source: other },
+        }
+    }
+
+    /// A record, chunk or blob that is not what it must be.
+    pub(crate) fn corrupt(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Corrupt { what: what.into(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,28 @@
+//! The format record: written at creation, checked at every open.
+
+use std::path::Path;
+
+use crate::environment::ManifestEnvironment;
+use crate::error::{Result, StorageError};
+use crate::key::Key;
+use crate::record::FormatRecord;
+use crate::table::Formats;
+
+/// The on-disk format this library writes.
+const CURRENT: u32 = 1;
+
+/// Writes the format record into a new store, or refuses a store of a newer format.
+pub(crate) fn check(root: &Path, manifests: &ManifestEnvironment) -> Result<()> {
+    let found = manifests.read(|t| t.get::<Formats>(&Key::format()))?;
+    match found {
+        Some(FormatRecord { format }) if format <= CURRENT => Ok(()),
+        Some(FormatRecord { format }) => Err(StorageError::VersionMismatch {
+            path: root.to_owned(),
+            reason: format!(
+                "it has format {format}, this version knows up to {CURRENT}; upgrade, or choose another folder"
+            ),
+        }),
+        None if manifests.is_read_only() => Ok(()),
+        None => manifests.write(|t| t.put::<Formats>(&Key::format(), &FormatRecord { format: CURRENT })),
+    }
+}

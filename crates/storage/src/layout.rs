@@ -1,0 +1,55 @@
+//! Sizes of the on-disk format. Every process must use the same ones: the first opener's environment settings win silently.
+
+/// Payload bytes of a full chunk: 100 MiB, a multiple of every page size.
+pub const CHUNK_SIZE: u64 = 100 << 20;
+
+/// Bytes covered by one CRC32C: 4 MiB. Divides [`CHUNK_SIZE`], so a block never crosses a chunk.
+pub const BLOCK_SIZE: u64 = 4 << 20;
+
+/// Files below this size (64 KiB) live in M and are copied out; the others live in chunks.
+pub const INLINE_LIMIT: u64 = 64 << 10;
+
+/// Page size of environment C. Payloads start on this boundary of file and map, a multiple of every operating system's page.
+pub(crate) const CHUNK_PAGE: usize = 64 << 10;
+
+/// Page size of environment M.
+pub(crate) const MANIFEST_PAGE: usize = 4 << 10;
+
+/// libmdbx puts this header before a large value (`PAGEHDRSZ`, libmdbx 0.14 `layout-dxb.h`).
+pub(crate) const PAGE_HEADER: usize = 20;
+
+/// Padding before the payload: with [`PAGE_HEADER`] it fills exactly one page of C.
+pub(crate) const PADDING: usize = CHUNK_PAGE - PAGE_HEADER;
+
+/// Most chunks one reserve transaction takes, so that C's write lock is held for 10 to 20 ms at most.
+pub(crate) const CHUNKS_PER_RESERVE: usize = 16;
+
+/// Upper bound of C: 4 TiB of address space, reserved and not used until needed.
+pub(crate) const CHUNK_MAX_SIZE: isize = 4 << 40;
+
+/// C grows in steps of 256 MiB.
+pub(crate) const CHUNK_GROWTH: isize = 256 << 20;
+
+/// Upper bound of M: 64 GiB.
+pub(crate) const MANIFEST_MAX_SIZE: isize = 64 << 30;
+
+/// M grows in steps of 1 MiB.
+pub(crate) const MANIFEST_GROWTH: isize = 1 << 20;
+
+/// Reader slots of each environment; a process uses one per live snapshot.
+pub(crate) const MAX_READERS: u32 = 1024;
+
+/// GC entries searched for a contiguous run (`MDBX_opt_rp_augment_limit`); the default gives up after 2 GB of free pages.
+pub(crate) const AUGMENT_LIMIT: u64 = 16 << 20;
+
+/// How many chunks a file of `size` bytes has.
+pub(crate) const fn chunk_count(size: u64) -> u64 {
+    size.div_ceil(CHUNK_SIZE)
+}
+
+/// Payload bytes of chunk `n` of a file of `size` bytes.
+pub(crate) const fn chunk_length(size: u64, n: u64) -> u64 {
+    let start = n * CHUNK_SIZE;
+    let rest = size.saturating_sub(start);
+    if rest < CHUNK_SIZE { rest } else { CHUNK_SIZE }
+}

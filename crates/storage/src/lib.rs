@@ -1,0 +1,39 @@
+//! The store below the model cache: file bytes in 100 MiB chunks in one libmdbx environment, everything small in another.
+//!
+//! Two environments live under one root (on-disk format: `docs/design.md`):
+//!
+//! * **C**, `model_cache_chunks`: 64 KiB pages; the payload of every chunk starts on a 64 KiB boundary of the data file, so
+//!   that all chunks of a file can be mapped back to back into one contiguous, zero-copy view.
+//! * **M**, `model_cache_manifests`: 4 KiB pages; records about files, blobs, revisions and quants.
+//!
+//! A *blob* is one file's bytes, named by their sha256. Creating goes C, then M; deleting goes M, then C; reading goes M, then
+//! C. Whoever writes or deletes a blob holds its *lease*.
+
+mod chunk;
+mod digest;
+mod environment;
+mod error;
+mod format;
+mod key;
+mod layout;
+mod platform;
+mod raw;
+mod record;
+mod registry;
+mod snapshot;
+mod store;
+mod table;
+mod transaction;
+
+pub use digest::{BlobName, Digest, Incarnation};
+pub use error::{Result, StorageError};
+pub use key::{EndpointId, Key, RepoScope};
+pub use layout::{BLOCK_SIZE, CHUNK_SIZE, INLINE_LIMIT};
+pub use record::{
+    AliasRecord, BlobRecord, BlobState, FileMetadata, FormatRecord, ManifestFile, ManifestQuant,
+    ManifestRecord, QuantFault, QuantRecord, Record, RefCommit, RefRecord, Segment, UseRecord,
+};
+pub use registry::{StorageRegistry, StoreOptions};
+pub use store::Store;
+pub use table::{Aliases, Blobs, Files, Formats, Inlines, Manifests, Quants, Refs, Table, Uses};
+pub use transaction::{ReadTransaction, WriteTransaction};

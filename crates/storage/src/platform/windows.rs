@@ -1,0 +1,1 @@
+//! Windows. Not run yet: type-checked only.

@@ -1,0 +1,33 @@
+//! Which commits a revision has been seen at.
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+use super::record;
+
+/// One observation of a revision.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct RefCommit {
+    /// Full commit hash.
+    pub commit: String,
+    /// When the revision was last seen there, milliseconds since 1970.
+    pub scanned_at_ms: u64,
+}
+
+/// A branch, tag or commit and the commits it was seen at, newest first.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct RefRecord {
+    /// Newest first, no commit twice.
+    pub commits: Vec<RefCommit>,
+    /// `ETag` of the newest listing, for a conditional request.
+    pub etag: Option<String>,
+}
+record!(RefRecord, 1);
+
+impl RefRecord {
+    /// Notes that the revision was seen at `commit`.
+    pub fn observe(&mut self, commit: &str, scanned_at_ms: u64, etag: Option<String>) {
+        self.commits.retain(|seen| seen.commit != commit);
+        self.commits.insert(0, RefCommit { commit: commit.to_owned(), scanned_at_ms });
+        self.etag = etag;
+    }
+}

@@ -1,0 +1,70 @@
+//! One environment per path per process, shared by all its threads.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Weak};
+
+use parking_lot::Mutex;
+
+use crate::error::{Result, StorageError};
+use crate::store::Store;
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Never write, and hold no writable map of the data file. The store must exist. Default: false.
+    pub read_only: bool,
+}
+
+/// libmdbx forbids opening an environment twice in one process, so the open stores are kept here: for the process (a fork
+/// child has none of its parent's, hence the process id), path and mode.
+type OpenStores = HashMap<(u32, PathBuf), Weak<Store>>;
+static OPEN: LazyLock<Mutex<OpenStores>> = LazyLock::new(Mutex::default);
+
+/// Opens stores; every caller in the process gets the same one for a path.
+#[derive(Clone, Debug)]
+pub struct StorageRegistry {
+    base: PathBuf,
+}
+
+impl StorageRegistry {
+    /// A registry that takes relative paths from `base`. All registries of a process share the open stores.
+    pub fn new(base: impl Into<PathBuf>) -> Self {
+        Self { base: base.into() }
+    }
+
+    /// Opens the store at `path`, creating it unless it is opened read-only.
+    ///
+    /// # Errors
+    /// [`StorageError::ReadOnly`], [`StorageError::Io`] when the folder cannot be used (a file is in its place, no permission);
+    /// [`StorageError::VersionMismatch`] for a newer format or another libmdbx; [`StorageError::InUse`] when the process has
+    /// the store open in the other mode; [`StorageError::UnsupportedFilesystem`] on a network file system.
+    pub fn open(&self, path: &Path, options: StoreOptions) -> Result<Arc<Store>> {
+        let path = self.base.join(path);
+        if !options.read_only {
+            fs::create_dir_all(&path).map_err(|error| StorageError::io("create the folder", &path, error))?;
+        }
+        let root = path.canonicalize().map_err(|error| StorageError::io("open the folder", &path, error))?;
+        let key = (std::process::id(), root.clone());
+        // The lock is held while opening, so that two threads cannot open one environment at once.
+        let mut open = OPEN.lock();
+        if let Some(store) = open.get(&key).and_then(Weak::upgrade) {
+            return shared(store, options);
+        }
+        let store = Store::open(root, options)?;
+        open.retain(|_, store| store.strong_count() > 0);
+        open.insert(key, Arc::downgrade(&store));
+        Ok(store)
+    }
+}
+
+fn shared(store: Arc<Store>, options: StoreOptions) -> Result<Arc<Store>> {
+    if store.is_read_only() && !options.read_only {
+        return Err(StorageError::InUse {
+            what: format!("the model cache at {}", store.root().display()),
+            reason: "this process has it open read-only; close that first".to_owned(),
+        });
+    }
+    Ok(store)
+}

@@ -1,0 +1,91 @@
+//! An owned read transaction of C: as long as it lives, no page it can see is recycled.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::chunk::{ChunkHeader, chunk_key};
+use crate::digest::Incarnation;
+use crate::environment::ChunkEnvironment;
+use crate::error::{Result, StorageError};
+use crate::layout::{PADDING, PAGE_HEADER, chunk_count};
+use crate::platform;
+use crate::raw::{PageRun, ReadHandle, RunValue};
+
+/// A pinned state of C.
+pub(crate) struct Snapshot {
+    // Field order is load-bearing: the transaction ends before its environment may close.
+    handle: Mutex<ReadHandle>,
+    environment: Arc<ChunkEnvironment>,
+}
+
+impl Snapshot {
+    /// Pins the newest state.
+    pub(crate) fn begin(environment: Arc<ChunkEnvironment>) -> Result<Self> {
+        let handle = environment
+            .environment()
+            .begin_read()
+            .map_err(|error| StorageError::database("pin a snapshot", environment.path(), error))?;
+        Ok(Self { handle: Mutex::new(handle), environment })
+    }
+
+    /// Number of the pinned state.
+    pub(crate) fn id(&self) -> u64 {
+        self.handle.lock().id()
+    }
+
+    pub(crate) fn environment(&self) -> &Arc<ChunkEnvironment> {
+        &self.environment
+    }
+
+    /// Page runs of all chunks of an incarnation, in order; `None` when one is missing.
+    pub(crate) fn runs(&self, incarnation: &Incarnation, file_size: u64) -> Result<Option<Vec<PageRun>>> {
+        let mut runs = Vec::new();
+        for n in 0..chunk_count(file_size) {
+            let n = u32::try_from(n).map_err(|_| too_many_chunks(file_size))?;
+            match self.run(&ChunkHeader { incarnation: *incarnation, n, file_size })? {
+                Some(run) => runs.push(run),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(runs))
+    }
+
+    fn run(&self, header: &ChunkHeader) -> Result<Option<PageRun>> {
+        let handle = self.handle.lock();
+        let key = chunk_key(&header.incarnation, header.n);
+        let value = handle
+            .get(self.environment.table(), key.as_bytes())
+            .map_err(|error| StorageError::database("find a chunk", self.environment.path(), error))?;
+        let Some(value) = value else { return Ok(None) };
+        self.check(header, &value)?;
+        Ok(Some(value.run))
+    }
+
+    /// Page-header guards: before an offset is trusted, the padding must be the chunk's own and the page header must be the
+    /// same in the file as in the map.
+    fn check(&self, header: &ChunkHeader, value: &RunValue<'_>) -> Result<()> {
+        let damaged = |reason: &str| StorageError::corrupt(format!("chunk {} of a blob", header.n), reason);
+        if value.length as u64 != PADDING as u64 + header.payload_length() || !header.matches(value.padding) {
+            return Err(damaged("its header names another chunk"));
+        }
+        let mut on_disk = [0; PAGE_HEADER];
+        let path = self.environment.path();
+        let file = self
+            .environment
+            .environment()
+            .data_file()
+            .map_err(|error| StorageError::database("open the data file", path, error))?;
+        platform::read_at(file, &mut on_disk, value.run.offset())
+            .map_err(|error| StorageError::io("read a page header", path, error))?;
+        if on_disk == value.page_header {
+            Ok(())
+        } else {
+            Err(damaged("its page lies elsewhere in the file"))
+        }
+    }
+}
+
+fn too_many_chunks(size: u64) -> StorageError {
+    StorageError::TooLarge { what: "a file".to_owned(), size, limit: crate::layout::CHUNK_MAX_SIZE as u64 }
+}

@@ -1,0 +1,106 @@
+//! An open store: both environments under one root.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::environment::{ChunkEnvironment, ManifestEnvironment};
+use crate::error::{Result, StorageError};
+use crate::format;
+use crate::registry::StoreOptions;
+use crate::snapshot::Snapshot;
+use crate::transaction::{ReadTransaction, WriteTransaction};
+
+/// Folder of environment C below the root.
+const CHUNKS: &str = "model_cache_chunks";
+/// Folder of environment M below the root.
+const MANIFESTS: &str = "model_cache_manifests";
+/// Folder of the lease files below the root.
+const LOCKS: &str = "locks";
+
+/// An open store. [`crate::StorageRegistry::open`] gives it.
+pub struct Store {
+    pub(crate) chunks: Arc<ChunkEnvironment>,
+    pub(crate) manifests: ManifestEnvironment,
+    root: PathBuf,
+    locks: PathBuf,
+    read_only: bool,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("root", &self.root)
+            .field("read_only", &self.read_only)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the environments below `root`, an existing folder. Only the registry calls this.
+    pub(crate) fn open(root: PathBuf, options: StoreOptions) -> Result<Arc<Self>> {
+        let read_only = options.read_only;
+        let locks = root.join(LOCKS);
+        if !read_only {
+            for folder in [&root.join(CHUNKS), &root.join(MANIFESTS), &locks] {
+                create_private(folder)?;
+            }
+        }
+        let manifests = ManifestEnvironment::open(root.join(MANIFESTS), read_only)?;
+        format::check(&root, &manifests)?;
+        let chunks = Arc::new(ChunkEnvironment::open(root.join(CHUNKS), read_only)?);
+        Ok(Arc::new(Self { chunks, manifests, root, locks, read_only }))
+    }
+
+    /// The store's folder, canonical.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Folder of the lease files.
+    pub(crate) fn locks(&self) -> &Path {
+        &self.locks
+    }
+
+    /// Whether it was opened read-only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Runs `f` on a consistent view of M. Keep it short: views of files never need it.
+    ///
+    /// # Errors
+    /// What `f` returns, or [`StorageError::Database`].
+    pub fn read<T>(&self, f: impl FnOnce(&ReadTransaction<'_>) -> Result<T>) -> Result<T> {
+        self.manifests.read(f)
+    }
+
+    /// Runs `f` in a write transaction of M: durable when it returns `Ok`, without any effect otherwise. Never nest it.
+    ///
+    /// # Errors
+    /// What `f` returns, or [`StorageError::Database`], [`StorageError::ReadOnly`].
+    pub fn write<T>(&self, f: impl FnOnce(&WriteTransaction<'_>) -> Result<T>) -> Result<T> {
+        if self.read_only {
+            return Err(StorageError::ReadOnly {
+                path: self.root.clone(),
+                reason: "it was opened read-only".to_owned(),
+            });
+        }
+        self.manifests.write(f)
+    }
+
+    /// Pins the newest state of C.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::begin(Arc::clone(&self.chunks))
+    }
+}
+
+fn create_private(folder: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| StorageError::io("create the folder", folder, error))
+}

@@ -1,0 +1,68 @@
+//! Every table of M, declared once.
+
+use crate::record::{
+    AliasRecord, BlobRecord, FileMetadata, FormatRecord, ManifestRecord, QuantRecord, Record, RefRecord,
+    UseRecord,
+};
+
+/// A table of M: its name in libmdbx and the type of its values. Keys are of [`crate::Key`].
+pub trait Table {
+    /// Name in libmdbx.
+    const NAME: &'static str;
+    /// Type of the values.
+    type Value: Record;
+}
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $type:ident = $name:literal => $value:ty;)*) => {
+        $($(#[$doc])*
+        #[derive(Debug)]
+        pub struct $type;
+
+        impl Table for $type {
+            const NAME: &'static str = $name;
+            type Value = $value;
+        })*
+
+        /// Names of all tables of M.
+        pub(crate) const MANIFEST_TABLES: &[&str] = &[$($name),*];
+    };
+}
+
+tables! {
+    /// The one format record.
+    Formats = "format" => FormatRecord;
+    /// Stored files: [`crate::Key::file`].
+    Files = "meta" => FileMetadata;
+    /// Blobs: [`crate::Key::blob`].
+    Blobs = "blob" => BlobRecord;
+    /// Bytes of blobs under 64 KiB: [`crate::Key::inline`].
+    Inlines = "inline" => InlineBytes;
+    /// Which files use a blob: [`crate::Key::usage`].
+    Uses = "use" => UseRecord;
+    /// Revisions: [`crate::Key::reference`].
+    Refs = "ref" => RefRecord;
+    /// Listings: [`crate::Key::manifest`].
+    Manifests = "manifest" => ManifestRecord;
+    /// History of quants: [`crate::Key::quant`].
+    Quants = "quant" => QuantRecord;
+    /// Other spellings and old names: [`crate::Key::alias`].
+    Aliases = "alias" => AliasRecord;
+}
+
+/// The one table of C.
+pub(crate) const CHUNK_TABLE: &str = "chunks";
+
+/// The bytes themselves, with no schema byte: their name is their digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InlineBytes(pub Vec<u8>);
+
+impl Record for InlineBytes {
+    fn encode(&self) -> crate::Result<Vec<u8>> {
+        Ok(self.0.clone())
+    }
+
+    fn decode(bytes: &[u8]) -> crate::Result<Self> {
+        Ok(Self(bytes.to_vec()))
+    }
+}

@@ -1,0 +1,120 @@
+//! Typed transactions on M. They last one call; no view pins M.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use libmdbx::{NoWriteMap, RO, RW, Transaction, TransactionKind, WriteFlags};
+
+use crate::error::{Result, StorageError};
+use crate::key::Key;
+use crate::record::Record as _;
+use crate::table::Table;
+
+/// A consistent view of M.
+pub struct ReadTransaction<'db> {
+    pub(crate) inner: Transaction<'db, RO, NoWriteMap>,
+    pub(crate) path: &'db Path,
+}
+
+/// A change of M, durable when it is committed.
+pub struct WriteTransaction<'db> {
+    pub(crate) inner: Transaction<'db, RW, NoWriteMap>,
+    pub(crate) path: &'db Path,
+}
+
+fn get<T: Table, K: TransactionKind>(
+    txn: &Transaction<'_, K, NoWriteMap>,
+    path: &Path,
+    key: &Key,
+) -> Result<Option<T::Value>> {
+    let fail = |error| StorageError::database("read a record", path, error);
+    let table = txn.open_table(Some(T::NAME)).map_err(fail)?;
+    let value: Option<Cow<'_, [u8]>> = txn.get(&table, key.as_bytes()).map_err(fail)?;
+    value.map(|bytes| T::Value::decode(&bytes)).transpose()
+}
+
+fn scan<T: Table, K: TransactionKind>(
+    txn: &Transaction<'_, K, NoWriteMap>,
+    path: &Path,
+    prefix: &Key,
+    mut visit: impl FnMut(&[u8], T::Value) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let fail = |error| StorageError::database("scan a table", path, error);
+    let table = txn.open_table(Some(T::NAME)).map_err(fail)?;
+    let mut cursor = txn.cursor(&table).map_err(fail)?;
+    for row in cursor.iter_from::<Cow<'_, [u8]>, Cow<'_, [u8]>>(prefix.as_bytes()) {
+        let (key, value) = row.map_err(fail)?;
+        if !key.starts_with(prefix.as_bytes()) {
+            break;
+        }
+        if visit(&key, T::Value::decode(&value)?)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl ReadTransaction<'_> {
+    /// The record under `key`.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when its bytes do not validate.
+    pub fn get<T: Table>(&self, key: &Key) -> Result<Option<T::Value>> {
+        get::<T, _>(&self.inner, self.path, key)
+    }
+
+    /// Visits the records whose key starts with `prefix`, in key order, until `visit` breaks.
+    ///
+    /// # Errors
+    /// What `visit` returns, or [`StorageError::Corrupt`].
+    pub fn scan<T: Table>(
+        &self,
+        prefix: &Key,
+        visit: impl FnMut(&[u8], T::Value) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        scan::<T, _>(&self.inner, self.path, prefix, visit)
+    }
+}
+
+impl WriteTransaction<'_> {
+    /// The record under `key`, changes of this transaction included.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when its bytes do not validate.
+    pub fn get<T: Table>(&self, key: &Key) -> Result<Option<T::Value>> {
+        get::<T, _>(&self.inner, self.path, key)
+    }
+
+    /// As [`ReadTransaction::scan`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn scan<T: Table>(
+        &self,
+        prefix: &Key,
+        visit: impl FnMut(&[u8], T::Value) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        scan::<T, _>(&self.inner, self.path, prefix, visit)
+    }
+
+    /// Writes `value` under `key`, replacing what was there.
+    ///
+    /// # Errors
+    /// [`StorageError::Database`] when libmdbx refuses.
+    pub fn put<T: Table>(&self, key: &Key, value: &T::Value) -> Result<()> {
+        let fail = |error| StorageError::database("write a record", self.path, error);
+        let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
+        self.inner.put(&table, key.as_bytes(), value.encode()?, WriteFlags::empty()).map_err(fail)
+    }
+
+    /// Deletes the record under `key`; true when there was one.
+    ///
+    /// # Errors
+    /// [`StorageError::Database`] when libmdbx refuses.
+    pub fn delete<T: Table>(&self, key: &Key) -> Result<bool> {
+        let fail = |error| StorageError::database("delete a record", self.path, error);
+        let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
+        self.inner.del(&table, key.as_bytes(), None).map_err(fail)
+    }
+}
