@@ -1,0 +1,24 @@
+import type { RequestRecord } from './request-log.js'
+
+/** What goes wrong with one request. Byte counts are of the body of this answer, offsets are of the file. */
+export interface Fault {
+  /** Answer with this instead. */
+  answer?: { status: number; headers?: Record<string, string>; body?: string | Buffer }
+  /** End the connection without an answer. */
+  drop?: boolean
+  /** Wait for this before answering. */
+  hold?: Promise<unknown>
+  /** Break the connection after so many bytes. */
+  cutAfter?: number
+  /** Send nothing more after so many bytes, and keep the connection open. */
+  stallAfter?: number
+  /** Send the byte at this offset altered. */
+  alterByte?: number
+  /** Answer 200 with the whole file. */
+  ignoreRange?: boolean
+  /** Replace headers, or leave one out (undefined). Names in lower case. */
+  headers?: Record<string, string | undefined>
+}
+
+/** Asked for each request before it is answered. */
+export type FaultHook = (request: RequestRecord) => Fault | undefined | Promise<Fault | undefined>

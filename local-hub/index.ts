@@ -1,0 +1,6 @@
+export type { Fault, FaultHook } from './fault.js'
+export { LocalHub, type LocalHubOptions } from './local-hub.js'
+export { HubProcess } from './process.js'
+export type { Quotas } from './quota.js'
+export type { Origin, RequestFilter, RequestLog, RequestRecord } from './request-log.js'
+export type { Settings } from './settings.js'
