@@ -1,0 +1,24 @@
+// Reads the counts that test runners print.
+
+/** Sums cargo's `test result:` lines, one for each test program and for the documentation's examples. */
+export function countCargo(text) {
+  return sum(text.matchAll(/^test result: .*? (\d+) passed; (\d+) failed;/gm))
+}
+
+/** Reads ava's summary: `12 tests passed`, `1 test failed`, `1 uncaught exception`. */
+export function countAva(text) {
+  const of = (words) => sum(text.matchAll(new RegExp(`^\\s*(\\d+) (?:${words})$`, 'gm'))).passed
+  return {
+    passed: of('tests? passed'),
+    failed: of('tests? failed|uncaught exceptions?|unhandled rejections?'),
+  }
+}
+
+function sum(matches) {
+  const total = { passed: 0, failed: 0 }
+  for (const [, passed, failed] of matches) {
+    total.passed += Number(passed)
+    total.failed += Number(failed ?? 0)
+  }
+  return total
+}

@@ -1,0 +1,56 @@
+// npm test               everything: lint, Rust, TypeScript. The last line is `N passed, N failed`.
+// npm test -- ava        only the named steps
+import { buildAddon } from './addon.mjs'
+import { run, StepError } from './command.mjs'
+import { libclangEnvironment } from './libclang.mjs'
+import { buildMinilm } from './minilm.mjs'
+import { installNodeModules, packageProgram } from './node-modules.mjs'
+import { countAva, countCargo } from './test-count.mjs'
+import { checkToolchain } from './toolchain.mjs'
+import { compileTypeScript } from './typescript.mjs'
+
+const node = (program, args) => run(process.execPath, [packageProgram(program), ...args])
+const cargo = async (...args) => run('cargo', args, { env: await libclangEnvironment() })
+
+/** A step makes something, checks something (status only), or runs tests that `count` finds in its output. */
+const STEPS = [
+  { name: 'toolchain', needed: true, make: checkToolchain },
+  { name: 'npm packages', needed: true, make: installNodeModules },
+  { name: 'rustfmt', run: () => cargo('fmt', '--all', '--check') },
+  { name: 'clippy', run: () => cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings') },
+  { name: 'biome', run: () => node('@biomejs/biome/bin/biome', ['ci', '.']) },
+  { name: 'cargo', run: () => cargo('test', '--workspace', '--no-fail-fast'), count: countCargo },
+  { name: 'addon', needed: true, make: () => buildAddon({ profile: 'release' }) },
+  { name: 'typescript', needed: true, make: compileTypeScript },
+  { name: 'example model', needed: true, make: buildMinilm },
+  { name: 'ava', run: () => node('ava/entrypoints/cli.mjs', []), count: countAva },
+]
+
+/** Runs one step and returns its counts; what is no test counts only when it fails. */
+async function runStep({ name, make, run, count }) {
+  console.log(`\n== ${name}`)
+  try {
+    await make?.()
+    const { status, text } = (await run?.()) ?? { status: 0, text: '' }
+    const counts = count?.(text) ?? { passed: 0, failed: 0 }
+    const ranNothing = count && counts.passed + counts.failed === 0
+    return { ...counts, failed: status !== 0 || ranNothing ? Math.max(1, counts.failed) : counts.failed }
+  } catch (error) {
+    console.error(error instanceof StepError ? error.message : error)
+    return { passed: 0, failed: 1 }
+  }
+}
+
+const wanted = process.argv.slice(2)
+const total = { passed: 0, failed: 0 }
+const failures = []
+for (const step of STEPS) {
+  if (wanted.length > 0 && !step.needed && !wanted.includes(step.name)) continue
+  const { passed, failed } = await runStep(step)
+  total.passed += passed
+  total.failed += failed
+  if (failed > 0) failures.push(step.name)
+}
+if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`)
+console.log(`\n${total.passed} passed, ${total.failed} failed`)
+process.exitCode = total.failed > 0 ? 1 : 0
