@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ask, mustRun, ROOT, say } from './command.mjs'
 import { libclangEnvironment } from './libclang.mjs'
@@ -23,7 +23,7 @@ const BUILD = [
 export async function buildAddon({ profile }) {
   const args = profile === 'release' ? [...BUILD, '--release'] : BUILD
   const stamp = join(ROOT, 'build', 'addon.stamp')
-  const hash = hashOf([ask('rustc', ['-vV']), args], sources())
+  const hash = hashOf([ask('rustc', ['-vV']), args, packageFields()], sources())
   if (isStamped(stamp, hash) && isBuilt()) return
   say(`building the native addon (${profile}; the first time takes some minutes)`)
   const advice = 'The native addon did not build: see the compiler messages above.'
@@ -33,8 +33,14 @@ export async function buildAddon({ profile }) {
 }
 
 function sources() {
-  const manifests = ['Cargo.toml', 'Cargo.lock', 'package.json'].map((name) => join(ROOT, name))
+  const manifests = ['Cargo.toml', 'Cargo.lock'].map((name) => join(ROOT, name))
   return [...manifests, ...filesUnder(join(ROOT, 'crates'), ['tests', 'benches', 'python', 'target'])]
+}
+
+/** What the loader is made from besides the command's arguments. */
+function packageFields() {
+  const { name, version, napi } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  return { name, version, napi }
 }
 
 function isBuilt() {
