@@ -1,0 +1,164 @@
+//! One GET at a time: which headers go where, timeouts, and no surprises (no automatic redirect, no decompression).
+
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, RANGE};
+use reqwest::{Client, ClientBuilder, Response};
+use tokio_util::sync::CancellationToken;
+use url::{Host, Url};
+
+use crate::client::HubOptions;
+use crate::endpoint::{Endpoint, redacted};
+use crate::error::{HubError, SinkError};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Sends requests for one endpoint. The token is attached per request and only for the endpoint's own origin;
+/// no client has default headers that could carry it elsewhere.
+pub(crate) struct Http {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) stall_timeout: Duration,
+    authorization: Option<HeaderValue>,
+    user_agent: HeaderValue,
+    connections: usize,
+    proxied: OnceLock<Result<Client, String>>,
+    direct: OnceLock<Result<Client, String>>,
+}
+
+impl Http {
+    pub(crate) fn new(options: HubOptions) -> Result<Self, HubError> {
+        Ok(Self {
+            endpoint: Endpoint::parse(&options.endpoint)?,
+            stall_timeout: options.stall_timeout,
+            authorization: authorization(options.token.as_deref())?,
+            user_agent: HeaderValue::try_from(options.user_agent).map_err(|error| {
+                HubError::InvalidArgument { name: "user_agent", message: error.to_string() }
+            })?,
+            connections: options.connections,
+            proxied: OnceLock::new(),
+            direct: OnceLock::new(),
+        })
+    }
+
+    /// Whether requests to the endpoint carry a token.
+    pub(crate) fn has_token(&self) -> bool {
+        self.authorization.is_some()
+    }
+
+    /// The response head, whatever its status; redirects are not followed.
+    pub(crate) async fn get(
+        &self,
+        url: &Url,
+        range: Option<&Range<u64>>,
+        cancel: &CancellationToken,
+    ) -> Result<Response, HubError> {
+        let mut request = self.client_for(url)?.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+        if let Some(range) = range {
+            request = request.header(RANGE, format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        }
+        if let Some(authorization) = self.authorization.as_ref().filter(|_| self.endpoint.owns(url)) {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let response = self.in_time(url, request.send(), cancel).await?;
+        match response.headers().get(CONTENT_ENCODING) {
+            Some(encoding) if response.status().is_success() && encoding != "identity" => {
+                Err(HubError::Integrity {
+                    url: redacted(url),
+                    expected: "the bytes as they are (Content-Encoding: identity)".to_owned(),
+                    actual: format!("Content-Encoding: {}", encoding.to_str().unwrap_or("(not text)")),
+                })
+            }
+            _ => Ok(response),
+        }
+    }
+
+    /// The next bytes of a body, `None` at its end.
+    pub(crate) async fn chunk(
+        &self,
+        url: &Url,
+        response: &mut Response,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Bytes>, HubError> {
+        self.in_time(url, response.chunk(), cancel).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        url: &Url,
+        step: impl Future<Output = reqwest::Result<T>>,
+        cancel: &CancellationToken,
+    ) -> Result<T, HubError> {
+        let step = tokio::time::timeout(self.stall_timeout, step);
+        match cancel.run_until_cancelled(step).await {
+            None => Err(HubError::Cancelled),
+            Some(Err(_)) => Err(stalled(url, self.stall_timeout)),
+            Some(Ok(Err(error))) => Err(network(url, error.without_url().into())),
+            Some(Ok(Ok(value))) => Ok(value),
+        }
+    }
+
+    /// Loopback addresses are never behind a proxy; everything else follows the system's proxy settings.
+    fn client_for(&self, url: &Url) -> Result<&Client, HubError> {
+        let (cell, builder) = if is_loopback(url) {
+            (&self.direct, self.builder().no_proxy())
+        } else {
+            (&self.proxied, self.builder())
+        };
+        let client = cell.get_or_init(|| build(builder));
+        client.as_ref().map_err(|message| network(url, message.clone().into()))
+    }
+
+    fn builder(&self) -> ClientBuilder {
+        Client::builder()
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .user_agent(self.user_agent.clone())
+            .connect_timeout(CONNECT_TIMEOUT.min(self.stall_timeout))
+            .pool_max_idle_per_host(self.connections)
+    }
+}
+
+/// Built on first use: reading the system's certificates takes milliseconds, and machines without any can still
+/// use what is stored.
+fn build(builder: ClientBuilder) -> Result<Client, String> {
+    // Err means that another part of the process installed its provider first, which serves as well.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    builder.build().map_err(|error| {
+        let cause =
+            std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
+        format!("no TLS client could be made ({error}{cause}); install the system's CA certificates")
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+fn authorization(token: Option<&str>) -> Result<Option<HeaderValue>, HubError> {
+    let Some(token) = token.map(str::trim).filter(|token| !token.is_empty()) else { return Ok(None) };
+    let mut value =
+        HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| HubError::InvalidArgument {
+            name: "token",
+            message: "it holds characters that no HTTP header can carry".to_owned(),
+        })?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+pub(crate) fn network(url: &Url, source: SinkError) -> HubError {
+    HubError::Network { url: redacted(url), source }
+}
+
+fn stalled(url: &Url, limit: Duration) -> HubError {
+    network(url, format!("no byte came for {limit:?}").into())
+}

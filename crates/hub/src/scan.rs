@@ -1,0 +1,166 @@
+//! Listing a repository: model info in one request, the tree where that is not enough.
+
+use std::sync::Arc;
+
+use reqwest::Response;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::endpoint::redacted;
+use crate::error::HubError;
+use crate::http::{Http, network};
+use crate::listing::{ListedFile, Listing, is_safe_path};
+use crate::model_info::{ModelInfo, Sibling};
+use crate::name::{check_repo, check_revision};
+use crate::redirect::Trail;
+use crate::refusal::{Subject, refusal};
+use crate::retry::Retry;
+use crate::tree;
+
+/// Bounds the memory a wrong server can take; a listing of a million files has about 300 MB.
+const LARGEST_ANSWER: usize = 1 << 30;
+
+pub(crate) async fn scan(
+    http: &Arc<Http>,
+    retries: u32,
+    repo: &str,
+    revision: &str,
+    cancel: &CancellationToken,
+) -> Result<Listing, HubError> {
+    check_repo(repo)?;
+    check_revision(revision)?;
+    let url = http.endpoint.model_info(repo, revision)?;
+    let ask = Ask { http, retries, subject: Subject::Revision { repo, revision }, cancel };
+    let mut info: ModelInfo = ask.json(&url).await?.body;
+    let commit = commit(&info, &url)?;
+    let repo = canonical_repo(&info, repo);
+    let siblings =
+        info.siblings.take().filter(|siblings| siblings.iter().all(|file| file.listed().is_some()));
+    let siblings = match siblings {
+        Some(siblings) => siblings,
+        None => tree::files(&ask, &repo, &commit).await?,
+    };
+    let (files, refused) = sort_out(siblings, &url)?;
+    Ok(Listing {
+        commit,
+        gated: info.gated(),
+        license: info.license(),
+        hints: info.hints(&repo),
+        pipeline_task: info.pipeline_tag,
+        library_name: info.library_name,
+        tags: info.tags.unwrap_or_default(),
+        repo,
+        files,
+        refused,
+    })
+}
+
+/// A commit is 40 (git's SHA-1) or 64 (its SHA-256) hex digits; everything after the scan is pinned to it.
+fn commit(info: &ModelInfo, url: &Url) -> Result<String, HubError> {
+    let sha = info.sha.as_deref().unwrap_or_default();
+    if matches!(sha.len(), 40 | 64) && sha.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Ok(sha.to_ascii_lowercase());
+    }
+    Err(no_listing(url, "a commit id in \"sha\"", &format!("{sha:?}")))
+}
+
+fn canonical_repo(info: &ModelInfo, asked: &str) -> String {
+    let named = info.id.as_ref().or(info.model_id.as_ref());
+    named.filter(|id| check_repo(id).is_ok()).map_or_else(|| asked.to_owned(), Clone::clone)
+}
+
+fn sort_out(siblings: Vec<Sibling>, url: &Url) -> Result<(Vec<ListedFile>, Vec<String>), HubError> {
+    let (safe, refused): (Vec<_>, Vec<_>) = siblings.into_iter().partition(|file| is_safe_path(&file.path));
+    let listed = |file: Sibling| {
+        file.listed().ok_or_else(|| {
+            no_listing(url, "a size and a digest for every file", &format!("none for {:?}", file.path))
+        })
+    };
+    let mut files = safe.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files.dedup_by(|a, b| a.path == b.path);
+    Ok((files, refused.into_iter().map(|file| file.path).collect()))
+}
+
+pub(crate) fn no_listing(url: &Url, expected: &str, actual: &str) -> HubError {
+    HubError::Integrity { url: redacted(url), expected: expected.to_owned(), actual: actual.to_owned() }
+}
+
+/// Requests to the Hub's API about one repository.
+pub(crate) struct Ask<'a> {
+    pub(crate) http: &'a Http,
+    pub(crate) retries: u32,
+    pub(crate) subject: Subject<'a>,
+    pub(crate) cancel: &'a CancellationToken,
+}
+
+/// A parsed answer and the `Link` header beside it.
+pub(crate) struct Answer<T> {
+    pub(crate) body: T,
+    pub(crate) link: Option<String>,
+}
+
+impl Ask<'_> {
+    /// The JSON at `url`, after retries and redirects inside the endpoint's origin.
+    pub(crate) async fn json<T: DeserializeOwned + Send + 'static>(
+        &self,
+        url: &Url,
+    ) -> Result<Answer<T>, HubError> {
+        let mut retry = Retry::new(self.retries);
+        loop {
+            match self.json_once(url).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => retry.pause(error, self.cancel).await?,
+            }
+        }
+    }
+
+    async fn json_once<T: DeserializeOwned + Send + 'static>(
+        &self,
+        url: &Url,
+    ) -> Result<Answer<T>, HubError> {
+        let (url, response) = self.follow(url).await?;
+        if !response.status().is_success() {
+            return Err(refusal(self.http, &url, response, self.subject, self.cancel).await);
+        }
+        let status = response.status().as_u16();
+        let link = response.headers().get("link").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let bytes = self.body(&url, response).await?;
+        let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&bytes)).await;
+        let parsed = parsed.map_err(|stopped| network(&url, stopped.into()))?;
+        let body = parsed.map_err(|error| HubError::Http {
+            status,
+            url: redacted(&url),
+            message: format!("the answer is not what a Hub sends ({error}); check the endpoint"),
+        })?;
+        Ok(Answer { body, link })
+    }
+
+    async fn follow(&self, url: &Url) -> Result<(Url, Response), HubError> {
+        let mut trail = Trail::default();
+        let mut url = url.clone();
+        loop {
+            let response = self.http.get(&url, None, self.cancel).await?;
+            let Some(next) = trail.next(&url, &response)? else { return Ok((url, response)) };
+            if !self.http.endpoint.owns(&next) {
+                let origin = next.origin().ascii_serialization();
+                let message = format!("a redirect to {origin}; use that as the endpoint if you trust it");
+                let status = response.status().as_u16();
+                return Err(HubError::Http { status, url: redacted(&url), message });
+            }
+            url = next;
+        }
+    }
+
+    async fn body(&self, url: &Url, mut response: Response) -> Result<Vec<u8>, HubError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.http.chunk(url, &mut response, self.cancel).await? {
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(no_listing(url, "a listing of at most 1 GiB", "a longer one"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}

@@ -1,0 +1,115 @@
+//! The connections of one transfer: starts them, watches the rate, and decides what a failure of one means.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::RangeSink;
+use super::connection::Connection;
+use super::growth::Growth;
+use super::plan::Plan;
+use super::pool::Pool;
+use super::source::Source;
+use crate::error::HubError;
+use crate::http::Http;
+
+/// How often the rate is measured.
+const WINDOW: Duration = Duration::from_millis(200);
+
+/// What the connections of a transfer share.
+pub(crate) struct Job {
+    pub(crate) http: Arc<Http>,
+    pub(crate) source: Source,
+    pub(crate) plan: Arc<Plan>,
+    /// Size of the whole file.
+    pub(crate) size: u64,
+    pub(crate) sink: Arc<dyn RangeSink>,
+    pub(crate) retries: u32,
+    /// Cancelled by the caller, or when a connection failed for good.
+    pub(crate) stop: CancellationToken,
+}
+
+/// The running connections.
+pub(crate) struct Crew {
+    job: Arc<Job>,
+    pool: Arc<Pool>,
+    connections: JoinSet<Result<(), HubError>>,
+    growth: Growth,
+    dismissed: Arc<AtomicUsize>,
+}
+
+impl Crew {
+    pub(crate) fn new(job: Arc<Job>, pool: Arc<Pool>) -> Self {
+        let growth = Growth::new(pool.size());
+        Self { job, pool, connections: JoinSet::new(), growth, dismissed: Arc::default() }
+    }
+
+    /// Ends when all bytes are with the sink, or with the first failure that cannot be worked around. All connections
+    /// have ended then.
+    pub(crate) async fn run(mut self) -> Result<(), HubError> {
+        let outcome = self.work().await;
+        self.job.stop.cancel();
+        while self.connections.join_next().await.is_some() {}
+        outcome
+    }
+
+    async fn work(&mut self) -> Result<(), HubError> {
+        let mut last = Instant::now();
+        let mut windows = tokio::time::interval_at(last + WINDOW, WINDOW);
+        windows.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if self.connections.is_empty() {
+                if self.job.plan.is_finished() {
+                    return Ok(());
+                }
+                let permit = self.pool.first(&self.job.stop).await?;
+                self.start(permit);
+            }
+            tokio::select! {
+                Some(ended) = self.connections.join_next() => self.ended(ended)?,
+                now = windows.tick() => {
+                    self.growth.window(self.job.plan.received(), now - last, self.connections.len());
+                    last = now;
+                    self.adjust(now);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, permit: OwnedSemaphorePermit) {
+        let connection = Connection::new(Arc::clone(&self.job), Arc::clone(&self.dismissed), permit);
+        self.connections.spawn(connection.run());
+    }
+
+    /// Brings the number of connections to the target, plus one for each that stalls. A transfer without any
+    /// connection gets one from those that have several.
+    fn adjust(&mut self, now: Instant) {
+        let target = self.growth.target() + self.job.plan.stalled(now);
+        let spare = if self.pool.is_wanted() { 1 } else { self.connections.len().saturating_sub(target) };
+        let spare = spare.min(self.connections.len().saturating_sub(1));
+        self.dismissed.store(spare, Ordering::Relaxed);
+        while self.connections.len() < target && self.job.plan.has_work(now) {
+            let Some(permit) = self.pool.further() else { return };
+            self.start(permit);
+        }
+    }
+
+    /// A connection that cannot go on is no failure while others can: its rest is back in the plan.
+    fn ended(&mut self, ended: Result<Result<(), HubError>, JoinError>) -> Result<(), HubError> {
+        let error = match ended {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(panicked) => HubError::Sink(panicked.into()),
+        };
+        if !error.is_transient() || self.connections.is_empty() {
+            return Err(error);
+        }
+        self.growth.limit(self.connections.len());
+        Ok(())
+    }
+}

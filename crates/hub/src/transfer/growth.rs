@@ -1,0 +1,136 @@
+//! How many connections a transfer should have.
+//!
+//! One connection is fastest where the server does not throttle; where it does, the rate grows with their number. So:
+//! begin with one, double while the rate follows, and go back one step when it does not.
+
+use std::time::Duration;
+
+/// Above this rate per connection the limit is this machine, not the server's throttle: 256 MiB/s.
+const FAST: u64 = 256 << 20;
+/// Windows a step may take to show its gain: new connections begin slowly.
+const PATIENCE: u32 = 3;
+/// Windows after which conditions may have changed and a step is tried again (10 s of 200 ms windows).
+const STEADY: u32 = 50;
+
+/// The decision, made once per window of time.
+#[derive(Debug)]
+pub(crate) struct Growth {
+    most: usize,
+    target: usize,
+    received: u64,
+    step: Step,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// No rate is known yet for the present number.
+    Measure,
+    /// `target` was doubled from `before`, where the rate was `rate`; `windows` are left to show a gain.
+    Try { before: usize, rate: u64, windows: u32 },
+    /// The last step did not pay; `windows` are left until the next one.
+    Steady { windows: u32 },
+}
+
+impl Growth {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, target: 1, received: 0, step: Step::Measure }
+    }
+
+    pub(crate) fn target(&self) -> usize {
+        self.target
+    }
+
+    /// A connection failed for good: the server does not want this many.
+    pub(crate) fn limit(&mut self, alive: usize) {
+        self.most = alive.max(1);
+        self.target = self.target.min(self.most);
+        self.step = Step::Steady { windows: STEADY };
+    }
+
+    /// `received` bytes in all, `elapsed` since the last call, over `alive` connections.
+    pub(crate) fn window(&mut self, received: u64, elapsed: Duration, alive: usize) {
+        let before = std::mem::replace(&mut self.received, received);
+        let rate = per_second(received.saturating_sub(before), elapsed);
+        // A window that begins before the first byte measures the server's latency, not the rate.
+        if before == 0 || rate == 0 || alive < self.target {
+            return;
+        }
+        match &mut self.step {
+            Step::Measure => self.grow(rate),
+            Step::Try { rate: old, .. } if rate >= *old / 10 * 14 => self.grow(rate),
+            Step::Try { before, windows: 0, .. } => {
+                self.target = *before;
+                self.step = Step::Steady { windows: STEADY };
+            }
+            Step::Steady { windows: 0 } => self.step = Step::Measure,
+            Step::Try { windows, .. } | Step::Steady { windows } => *windows -= 1,
+        }
+    }
+
+    fn grow(&mut self, rate: u64) {
+        let before = self.target;
+        let per_connection = rate.checked_div(before as u64).unwrap_or(rate);
+        if before >= self.most || per_connection >= FAST {
+            self.step = Step::Measure;
+            return;
+        }
+        self.target = (before * 2).min(self.most);
+        self.step = Step::Try { before, rate, windows: PATIENCE - 1 };
+    }
+}
+
+pub(crate) fn per_second(bytes: u64, elapsed: Duration) -> u64 {
+    let micros = elapsed.as_micros().max(1);
+    u64::try_from(u128::from(bytes) * 1_000_000 / micros).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_millis(200);
+
+    /// Runs windows against a server whose rate in bytes per window depends on the number of connections.
+    fn targets(most: usize, windows: usize, rate: impl Fn(usize) -> u64) -> Vec<usize> {
+        let mut growth = Growth::new(most);
+        let mut received = 0;
+        let step = |_| {
+            received += rate(growth.target());
+            growth.window(received, WINDOW, growth.target());
+            growth.target()
+        };
+        (0..windows).map(step).collect()
+    }
+
+    #[test]
+    fn doubles_where_each_connection_is_throttled() {
+        assert_eq!(targets(8, 6, |connections| (connections as u64) << 21), [1, 2, 4, 8, 8, 8]);
+        assert_eq!(targets(6, 5, |connections| (connections as u64) << 21), [1, 2, 4, 6, 6]);
+    }
+
+    #[test]
+    fn returns_to_one_where_a_second_gains_nothing() {
+        assert_eq!(targets(8, 6, |_| 20 << 20), [1, 2, 2, 2, 1, 1]);
+    }
+
+    #[test]
+    fn stays_at_one_where_the_machine_is_the_limit() {
+        assert_eq!(targets(8, 8, |_| 100 << 20), [1; 8]);
+    }
+
+    #[test]
+    fn tries_again_when_conditions_may_have_changed() {
+        let targets = targets(8, 70, |_| 20 << 20);
+        assert_eq!(targets.iter().skip(5).filter(|target| **target == 2).count(), 3);
+    }
+
+    #[test]
+    fn a_refused_connection_ends_the_growth() {
+        let mut growth = Growth::new(8);
+        growth.window(1 << 20, WINDOW, 1);
+        growth.window(2 << 20, WINDOW, 1);
+        assert_eq!(growth.target(), 2);
+        growth.limit(1);
+        assert_eq!(growth.target(), 1);
+    }
+}

@@ -1,0 +1,6 @@
+//! The public API against a real HTTP server with fault switches.
+
+mod server;
+mod sink;
+mod transfer;
+mod world;
