@@ -16,6 +16,8 @@ import type { Site } from './site.js'
 export interface LocalHubOptions {
   /** Folder of repositories: `<root>/<owner>/<name>/...`, settings in `<root>/<owner>/<name>.json`. */
   root: string
+  /** Port of the API origin. Default: any that is free. */
+  port?: number
   /** Bytes per second of each connection. Default: no limit. */
   throttle?: number
   /** Milliseconds before each answer. Default: 0. */
@@ -39,7 +41,8 @@ export class LocalHub implements AsyncDisposable {
   /** Decides for each request what goes wrong with it; may be changed at any time. */
   fault: FaultHook | undefined
   readonly #latency: number
-  readonly #servers: Server[]
+  readonly #api = this.#server('api')
+  readonly #cdn = this.#server('cdn')
   readonly #connections = new WeakMap<Socket, number>()
   #connectionCount = 0
   #site: Site
@@ -47,15 +50,14 @@ export class LocalHub implements AsyncDisposable {
   /** Starts both servers. */
   static async start(options: LocalHubOptions): Promise<LocalHub> {
     const hub = new LocalHub(options)
-    const [apiUrl, cdnUrl] = await Promise.all(hub.#servers.map(listen))
-    hub.#site = { ...hub.#site, apiUrl: apiUrl ?? '', cdnUrl: cdnUrl ?? '' }
+    const [apiUrl, cdnUrl] = await Promise.all([listen(hub.#api, options.port ?? 0), listen(hub.#cdn, 0)])
+    hub.#site = { ...hub.#site, apiUrl, cdnUrl }
     return hub
   }
 
   private constructor(options: LocalHubOptions) {
     this.fault = options.fault
     this.#latency = options.latency ?? 0
-    this.#servers = [this.#server('api'), this.#server('cdn')]
     this.#site = {
       repositories: new RepositoryRoot(options.root),
       signer: new UrlSigner(options.urlLifetime ?? 3_600_000),
@@ -91,7 +93,7 @@ export class LocalHub implements AsyncDisposable {
   /** Stops both servers and breaks the connections that are left. */
   async close(): Promise<void> {
     await Promise.all(
-      this.#servers.map((server) => {
+      [this.#api, this.#cdn].map((server) => {
         const closed = new Promise<void>((resolve) => server.close(() => resolve()))
         server.closeAllConnections()
         return closed
@@ -167,10 +169,10 @@ function answerProblem(exchange: Exchange, error: unknown): void {
   )
 }
 
-async function listen(server: Server): Promise<string> {
+async function listen(server: Server, port: number): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
+    server.listen(port, '127.0.0.1', resolve)
   })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { LocalHub, type LocalHubOptions } from './index.js'
 
 const USAGE =
-  'usage: node build/local-hub/main.js ROOT [--throttle BYTES_PER_SECOND] [--latency MS] [--url-lifetime MS] [--unlimited]'
+  'usage: node build/local-hub/main.js ROOT [--port PORT] [--throttle BYTES_PER_SECOND] [--latency MS] [--url-lifetime MS] [--unlimited]'
 
 /**
  * Serves a folder until a signal comes or the parent process goes. Prints one JSON line: {"url":...,"cdnUrl":...}.
@@ -12,6 +12,7 @@ async function main(): Promise<void> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {
+      port: { type: 'string' },
       throttle: { type: 'string' },
       latency: { type: 'string' },
       'url-lifetime': { type: 'string' },
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
   const [root] = positionals
   if (root === undefined) throw new Error(USAGE)
   const options: LocalHubOptions = { root }
+  if (values.port) options.port = Number(values.port)
   if (values.throttle) options.throttle = Number(values.throttle)
   if (values.latency) options.latency = Number(values.latency)
   if (values['url-lifetime']) options.urlLifetime = Number(values['url-lifetime'])
