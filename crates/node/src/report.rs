@@ -1,0 +1,91 @@
+//! Reports and statistics as plain objects.
+
+use napi_derive::napi;
+use tabagent_model_cache::{CacheStats, Kept, RemoveReport};
+
+use crate::manifest::convert;
+use crate::options::to_js;
+
+/// See `RemoveReport` in `src/report.ts`.
+#[napi(object, object_from_js = false)]
+pub struct NativeRemoveReport {
+    /// Files no longer stored.
+    pub files: f64,
+    /// Contents that went with them.
+    pub blobs: f64,
+    /// Bytes given back to the disk.
+    pub freed: f64,
+    /// Bytes free inside the store.
+    pub reusable: f64,
+    /// What stayed.
+    pub kept: Vec<NativeKept>,
+}
+
+impl From<RemoveReport> for NativeRemoveReport {
+    fn from(report: RemoveReport) -> Self {
+        Self {
+            files: to_js(report.files),
+            blobs: to_js(report.blobs),
+            freed: to_js(report.freed),
+            reusable: to_js(report.reusable),
+            kept: convert(report.kept),
+        }
+    }
+}
+
+/// A file that stayed.
+#[napi(object, object_from_js = false)]
+pub struct NativeKept {
+    /// Path within the repository.
+    pub path: String,
+    /// Why it stayed.
+    pub why: String,
+}
+
+impl From<Kept> for NativeKept {
+    fn from(kept: Kept) -> Self {
+        Self { path: kept.path, why: kept.why }
+    }
+}
+
+/// See `CacheStats` in `src/report.ts`.
+#[napi(object, object_from_js = false)]
+pub struct NativeCacheStats {
+    /// Repositories.
+    pub repos: f64,
+    /// Quants.
+    pub quants: f64,
+    /// Files.
+    pub files: f64,
+    /// Distinct contents.
+    pub blobs: f64,
+    /// Bytes of the complete ones.
+    pub bytes: f64,
+    /// Bytes of the others.
+    pub partial_bytes: f64,
+    /// Bytes free inside the store.
+    pub reusable: f64,
+    /// Bytes on the disk.
+    pub disk_bytes: f64,
+    /// Open read transactions.
+    pub readers: f64,
+    /// Files with a handle or buffer in this process.
+    pub views: f64,
+}
+
+impl From<CacheStats> for NativeCacheStats {
+    fn from(stats: CacheStats) -> Self {
+        Self {
+            repos: to_js(stats.repos),
+            quants: to_js(stats.quants),
+            files: to_js(stats.files),
+            blobs: to_js(stats.blobs),
+            bytes: to_js(stats.bytes),
+            partial_bytes: to_js(stats.partial_bytes),
+            reusable: to_js(stats.reusable),
+            disk_bytes: to_js(stats.disk_bytes),
+            readers: to_js(stats.readers),
+            views: to_js(stats.views),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import { invalidArgument } from './errors.js'
+
+/** Throws `ERR_INVALID_ARGUMENT` naming the argument `name` when `value` is not what is wanted. */
+export type Check = (value: unknown, name: string) => void
+
+/** A check for every key of an options type. */
+export type Schema<T> = { readonly [K in keyof Required<T>]: Check }
+
+export const checkString: Check = (value, name) => {
+  if (typeof value !== 'string' || value === '') throw wrong(name, 'a non-empty string', value)
+}
+
+export const checkBoolean: Check = (value, name) => {
+  if (typeof value !== 'boolean') throw wrong(name, 'a boolean', value)
+}
+
+export const checkFunction: Check = (value, name) => {
+  if (typeof value !== 'function') throw wrong(name, 'a function', value)
+}
+
+/** By its members, not its class: signals of other realms and of polyfills are signals too. */
+export const checkSignal: Check = (value, name) => {
+  const signal = value as Partial<AbortSignal> | null
+  if (
+    typeof signal !== 'object' ||
+    typeof signal?.aborted !== 'boolean' ||
+    typeof signal.addEventListener !== 'function'
+  ) {
+    throw wrong(name, 'an AbortSignal', value)
+  }
+}
+
+/** A whole number from `least` to `most`. */
+export function checkInteger(least: number, most: number = Number.MAX_SAFE_INTEGER): Check {
+  return (value, name) => {
+    if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+      const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
+      throw wrong(name, `a whole number ${range}`, value)
+    }
+  }
+}
+
+export const checkUrl: Check = (value, name) => {
+  checkString(value, name)
+  if (!URL.canParse(value as string) || !/^https?:/i.test(value as string)) {
+    throw wrong(name, 'an http or https URL', value)
+  }
+}
+
+/** `name` or `owner/name`, with the characters the Hub allows; a dot segment or a URL is none. */
+export const checkRepo: Check = (value, name) => {
+  checkString(value, name)
+  const segments = (value as string).split('/')
+  if (segments.length > 2 || !segments.every(isRepoSegment)) {
+    throw invalidArgument(
+      `${name} must be \`name\` or \`owner/name\` of letters, digits, ".", "_" and "-", got ${show(value)}`,
+    )
+  }
+}
+
+/**
+ * Checks an options object against its schema and returns what is set in it.
+ *
+ * An unknown key is refused by name: a misspelt option that is ignored is found too late.
+ */
+export function checkOptions<T extends object>(options: T | undefined, schema: Schema<T>): T {
+  if (options === undefined) return {} as T
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw wrong('options', 'an object', options)
+  }
+  const set = Object.entries(options).filter(([, value]) => value !== undefined)
+  for (const [key, value] of set) {
+    if (!Object.hasOwn(schema, key)) throw unknownOption(key, Object.keys(schema))
+    schema[key as keyof T](value, `option "${key}"`)
+  }
+  return Object.fromEntries(set) as T
+}
+
+function unknownOption(key: string, known: string[]): Error {
+  const near = known.find((name) => isNear(name.toLowerCase(), key.toLowerCase()))
+  const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean "${near}"?`
+  return invalidArgument(`unknown option "${key}": ${hint}`)
+}
+
+/** Equal but for one letter too many, missing, wrong, or swapped with its neighbour. */
+function isNear(known: string, given: string): boolean {
+  if (Math.abs(known.length - given.length) > 1) return false
+  let start = 0
+  while (start < known.length && known[start] === given[start]) start += 1
+  const [a, b] = [known.slice(start), given.slice(start)]
+  const swapped = a.length > 1 && a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2)
+  return swapped || a.slice(1) === b.slice(1) || a.slice(1) === b || a === b.slice(1)
+}
+
+function isRepoSegment(segment: string): boolean {
+  return segment.length <= 96 && /^[\w.-]+$/.test(segment) && !/^\.+$/.test(segment)
+}
+
+function wrong(name: string, wanted: string, value: unknown): Error {
+  return invalidArgument(`${name} must be ${wanted}, got ${show(value)}`)
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}...` : value)
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value)
+  return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
+}

@@ -1,0 +1,231 @@
+import { resolve } from 'node:path'
+import { runNative } from './abort.js'
+import { checkOptions, checkRepo, checkString } from './argument.js'
+import type { NativeCache } from './binding.js'
+import { CachedFile } from './cached-file.js'
+import { readEnvironment } from './environment-variables.js'
+import { callNative } from './errors.js'
+import { type FileInfo, type Manifest, toManifest } from './manifest.js'
+import {
+  type DownloadOptions,
+  downloadSchema,
+  fetchSchema,
+  type GetOptions,
+  getSchema,
+  type OpenOptions,
+  openSchema,
+  type RevisionOptions,
+  revisionSchema,
+  type ScanOptions,
+  scanSchema,
+} from './options.js'
+import type { CacheStats, RemoveReport } from './report.js'
+import { defaultRuntime, type Runtime } from './runtime.js'
+import { VERSION } from './version.js'
+
+/**
+ * A store of model files on this machine. Any number of processes and threads may have the same one open.
+ *
+ * Every call fails with a {@link ModelCacheError}; `ERR_INVALID_ARGUMENT` for an unknown option or a wrong type, and
+ * `ERR_CLOSED` after `close()`, are common to all.
+ *
+ * @example
+ * ```ts
+ * await using cache = await ModelCache.open()
+ * const manifest = await cache.scanRepo('onnx-community/all-MiniLM-L6-v2-ONNX')
+ * console.log(Object.keys(manifest.quants))
+ * await cache.downloadQuant(manifest.repo, 'q8', { onProgress: ({ loaded, total }) => console.log(loaded / total) })
+ * const model = cache.getFile(manifest.repo, 'onnx/model_quantized.onnx')
+ * console.log(model?.buffer.length)
+ * ```
+ */
+export class ModelCache implements AsyncDisposable {
+  /** Absolute path of the store's folder. */
+  readonly path: string
+  readonly #runtime: Runtime
+  readonly #native: NativeCache
+
+  private constructor(runtime: Runtime, native: NativeCache) {
+    this.path = native.path
+    this.#runtime = runtime
+    this.#native = native
+  }
+
+  /**
+   * Opens the store, and makes it where there is none.
+   *
+   * Fails with `ERR_VERSION_MISMATCH` for a store of a newer format, `ERR_READ_ONLY` where the folder cannot be written,
+   * `ERR_UNSUPPORTED_FILESYSTEM`, `ERR_CORRUPT` or `ERR_IO`.
+   */
+  static async open(options?: OpenOptions): Promise<ModelCache> {
+    const explicit = checkOptions(options, openSchema)
+    return ModelCache.openWith(defaultRuntime(), { ...(await readEnvironment()), ...explicit })
+  }
+
+  /** @internal Opens with a given runtime, without a look at the environment. */
+  static async openWith(runtime: Runtime, options: OpenOptions & { path: string }): Promise<ModelCache> {
+    const { path, ...rest } = checkOptions(options, openSchema) as OpenOptions & { path: string }
+    const userAgent = `tabagent-model-cache/${VERSION}; node/${process.versions.node}`
+    const native = await runNative(runtime.binding, {}, () =>
+      runtime.binding.openCache(resolve(path), { ...rest, userAgent }),
+    )
+    return new ModelCache(runtime, native)
+  }
+
+  /**
+   * Lists a repository and sorts its files into quants, with one request; none when the revision's commit is known and
+   * `refresh` is not set. Offline it answers from what was scanned before.
+   *
+   * Fails with `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`, `ERR_RATE_LIMITED`,
+   * `ERR_OFFLINE`, `ERR_NETWORK` or `ERR_HTTP`.
+   *
+   * @param repo - `name` or `owner/name`.
+   */
+  async scanRepo(repo: string, options?: ScanOptions): Promise<Manifest> {
+    checkRepo(repo, 'repo')
+    const { signal, ...native } = checkOptions(options, scanSchema)
+    const manifest = await runNative(this.#runtime.binding, withSignal(signal), (operation) =>
+      this.#native.scanRepo(repo, native, operation),
+    )
+    return toManifest(manifest)
+  }
+
+  /** What the last scan of the revision found, with the quants' present state; `undefined` if it was never scanned. */
+  getManifest(repo: string, options?: RevisionOptions): Manifest | undefined {
+    checkRepo(repo, 'repo')
+    const { revision } = checkOptions(options, revisionSchema)
+    const manifest = callNative(() => this.#native.getManifest(repo, revision))
+    return manifest ? toManifest(manifest) : undefined
+  }
+
+  /** The manifests of all scanned revisions of all repositories. */
+  listManifests(): Manifest[] {
+    return callNative(() => this.#native.listManifests()).map(toManifest)
+  }
+
+  /**
+   * Downloads every file of a quant that is not stored yet. Callers of the same quant, in this and other processes,
+   * share one transfer; what an interrupted one stored is not fetched again. Scans the repository if that was not done.
+   *
+   * Fails with what `scanRepo` fails with, and `ERR_QUANT_NOT_FOUND`, `ERR_INTEGRITY`, `ERR_NO_SPACE`, `ERR_READ_ONLY`
+   * or `ERR_IO`.
+   *
+   * @param quant - Name of one of the manifest's quants, in any case.
+   */
+  async downloadQuant(repo: string, quant: string, options?: DownloadOptions): Promise<Manifest> {
+    checkRepo(repo, 'repo')
+    checkString(quant, 'quant')
+    const { call, native } = splitDownload(checkOptions(options, downloadSchema))
+    const manifest = await runNative(this.#runtime.binding, call, (operation, nudge) =>
+      this.#native.downloadQuant(repo, quant, native, operation, nudge),
+    )
+    return toManifest(manifest)
+  }
+
+  /** Downloads one file that is not stored yet; as `downloadQuant`, but `ERR_FILE_NOT_FOUND`. */
+  async downloadFile(repo: string, path: string, options?: DownloadOptions): Promise<FileInfo> {
+    checkFile(repo, path)
+    const { call, native } = splitDownload(checkOptions(options, downloadSchema))
+    return runNative(this.#runtime.binding, call, (operation, nudge) =>
+      this.#native.downloadFile(repo, path, native, operation, nudge),
+    )
+  }
+
+  /** Whether all bytes of the file are stored. Never uses the network. */
+  hasFile(repo: string, path: string, options?: RevisionOptions): boolean {
+    checkFile(repo, path)
+    const { revision } = checkOptions(options, revisionSchema)
+    return callNative(() => this.#native.hasFile(repo, path, revision))
+  }
+
+  /**
+   * Opens a stored file; `undefined` if it is not stored. Never uses the network and copies nothing.
+   *
+   * Throws `ERR_CORRUPT` where the store is damaged.
+   */
+  getFile(repo: string, path: string, options?: GetOptions): CachedFile | undefined {
+    checkFile(repo, path)
+    const { revision, verify = false } = checkOptions(options, getSchema)
+    const file = callNative(() => this.#native.getFile(repo, path, revision))
+    return file ? new CachedFile(this.#runtime, file, verify) : undefined
+  }
+
+  /** Opens a file, which is downloaded first where it is not stored; fails as `downloadFile` does. */
+  async fetchFile(repo: string, path: string, options?: DownloadOptions & GetOptions): Promise<CachedFile> {
+    checkFile(repo, path)
+    const { verify = false, ...download } = checkOptions(options, fetchSchema)
+    const { call, native } = splitDownload(download)
+    const file = await runNative(
+      this.#runtime.binding,
+      call,
+      (operation, nudge) => this.#native.fetchFile(repo, path, native, operation, nudge),
+      (late) => late.close(),
+    )
+    return new CachedFile(this.#runtime, file, verify)
+  }
+
+  /** The stored files of a revision. */
+  listFiles(repo: string, options?: RevisionOptions): FileInfo[] {
+    checkRepo(repo, 'repo')
+    const { revision } = checkOptions(options, revisionSchema)
+    return callNative(() => this.#native.listFiles(repo, revision))
+  }
+
+  /** Removes a file, and its bytes unless other files share them. Views of it stay right. `ERR_READ_ONLY`, `ERR_IO`. */
+  async removeFile(repo: string, path: string, options?: RevisionOptions): Promise<RemoveReport> {
+    checkFile(repo, path)
+    const { revision } = checkOptions(options, revisionSchema)
+    return this.#run(() => this.#native.removeFile(repo, path, revision))
+  }
+
+  /** Removes the files of a quant that no other stored quant needs; as `removeFile`, and `ERR_QUANT_NOT_FOUND`. */
+  async removeQuant(repo: string, quant: string, options?: RevisionOptions): Promise<RemoveReport> {
+    checkRepo(repo, 'repo')
+    checkString(quant, 'quant')
+    const { revision } = checkOptions(options, revisionSchema)
+    return this.#run(() => this.#native.removeQuant(repo, quant, revision))
+  }
+
+  /** Removes what is stored and known of a repository: of one revision where it is named, else of all. */
+  async removeRepo(repo: string, options?: RevisionOptions): Promise<RemoveReport> {
+    checkRepo(repo, 'repo')
+    const { revision } = checkOptions(options, revisionSchema)
+    return this.#run(() => this.#native.removeRepo(repo, revision))
+  }
+
+  /** What the store holds now. */
+  stats(): CacheStats {
+    return callNative(() => this.#native.stats())
+  }
+
+  /**
+   * Ends this cache: its running downloads fail with `ERR_CLOSED` and keep what they stored. Views stay valid. Closing
+   * again does nothing.
+   */
+  async close(): Promise<void> {
+    await this.#run(() => this.#native.close())
+  }
+
+  /** The same as `close()`, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #run<T>(start: () => Promise<T>): Promise<T> {
+    return runNative(this.#runtime.binding, {}, start)
+  }
+}
+
+function checkFile(repo: string, path: string): void {
+  checkRepo(repo, 'repo')
+  checkString(path, 'path')
+}
+
+/** What runs on this side of the addon, and what goes over. */
+function splitDownload({ signal, onProgress, ...native }: DownloadOptions) {
+  return { call: { ...withSignal(signal), ...(onProgress && { onProgress }) }, native }
+}
+
+function withSignal(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal ? { signal } : {}
+}

@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import envPaths from 'env-paths'
+
+/** Defaults that the environment gives to `ModelCache.open`; this file alone reads it. */
+export interface EnvironmentDefaults {
+  path: string
+  endpoint?: string
+  token?: string
+  offline?: boolean
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** Reads the variables of this package and of huggingface_hub, with the same meaning as there. */
+export async function readEnvironment(variables: Variables = process.env): Promise<EnvironmentDefaults> {
+  const endpoint = nonEmpty(variables['HF_ENDPOINT'])
+  const token = await readToken(variables)
+  return {
+    path: nonEmpty(variables['MODEL_CACHE_DIR']) ?? join(envPaths('tabagent', { suffix: '' }).cache, 'model-cache'),
+    ...(endpoint !== undefined && { endpoint }),
+    ...(token !== undefined && { token }),
+    offline: isTrue(variables['HF_HUB_OFFLINE']),
+  }
+}
+
+/** HF_TOKEN, then its older name, then the token file; surrounding white space never belongs to a token. */
+async function readToken(variables: Variables): Promise<string | undefined> {
+  const named = nonEmpty(variables['HF_TOKEN']) ?? nonEmpty(variables['HUGGING_FACE_HUB_TOKEN'])
+  if (named !== undefined) return named
+  const text = await readFile(tokenFile(variables), 'utf8').catch(() => undefined)
+  return nonEmpty(text)
+}
+
+function tokenFile(variables: Variables): string {
+  const cacheHome = nonEmpty(variables['XDG_CACHE_HOME']) ?? join(homedir(), '.cache')
+  const home = nonEmpty(variables['HF_HOME']) ?? join(cacheHome, 'huggingface')
+  return nonEmpty(variables['HF_TOKEN_PATH']) ?? join(home, 'token')
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value?.trim() || undefined
+}
+
+function isTrue(value: string | undefined): boolean {
+  return ['1', 'ON', 'YES', 'TRUE'].includes(value?.trim().toUpperCase() ?? '')
+}

@@ -1,0 +1,14 @@
+export { ModelCache } from './cache.js'
+export { CachedFile, type Extent } from './cached-file.js'
+export { type ErrorCode, errorCodes, isModelCacheError, ModelCacheError } from './errors.js'
+export type { Digest, FileInfo, Manifest, Quant } from './manifest.js'
+export type {
+  DownloadOptions,
+  GetOptions,
+  OpenOptions,
+  RangeOptions,
+  RevisionOptions,
+  ScanOptions,
+} from './options.js'
+export type { Progress } from './progress.js'
+export type { CacheStats, RemoveReport } from './report.js'

@@ -1,0 +1,85 @@
+import type { NativeManifest, NativeQuant } from './binding.js'
+import type { ErrorCode } from './errors.js'
+
+/** Digest of a file, as the endpoint announced it. */
+export interface Digest {
+  /** `sha256` of the bytes, or `git-sha1` of a git blob (small files). */
+  algorithm: 'sha256' | 'git-sha1'
+  /** Lower-case hexadecimal. */
+  value: string
+}
+
+/** One file of a repository. */
+export interface FileInfo {
+  /** Path within the repository, with `/`. */
+  path: string
+  /** Bytes. */
+  size: number
+  digest: Digest
+  /** What the file is for: `weights`, `external-data`, `tokenizer`, `config`, `projector`, `draft`, `imatrix`, ... */
+  role: string
+  /** Whether all its bytes are in the store. */
+  stored: boolean
+}
+
+/** One quantization variant of a repository: everything an engine needs to load it. */
+export interface Quant {
+  /** As tools of its format call it: `q4f16`, `Q4_K_M`, `bf16`, ...; `format:name` where formats collide. */
+  name: string
+  format: 'onnx' | 'gguf' | 'safetensors' | 'openvino' | 'pytorch' | 'other'
+  /** `downloading` only while some process does it; an interrupted one is `available` with `downloaded` above 0. */
+  status: 'available' | 'downloading' | 'downloaded' | 'failed'
+  /** Everything this quant needs, shared files included. */
+  files: FileInfo[]
+  /** Bytes of all its files. */
+  size: number
+  /** Bytes of them that are stored. */
+  downloaded: number
+  /** Why the last download failed; only with status `failed`. */
+  error?: { code: ErrorCode; message: string }
+  updatedAt: Date
+}
+
+/** What is known of one revision of a repository. */
+export interface Manifest {
+  /** The name the endpoint gives it, which may differ in case from the one asked for. */
+  repo: string
+  /** Branch, tag or commit that was asked for. */
+  revision: string
+  /** The commit it stood for; files are always those of one commit. */
+  commit: string
+  /** Such as `feature-extraction`. */
+  pipelineTask?: string
+  /** Such as `transformers.js`. */
+  libraryName?: string
+  license?: string
+  tags: string[]
+  /** Whether access must be asked for at the endpoint. */
+  gated: boolean
+  /** Whether the endpoint could not be asked and this is the last known state. */
+  stale: boolean
+  scannedAt: Date
+  /** By name; the look-up of the calls ignores case. */
+  quants: Record<string, Quant>
+  /** Files that every quant needs. */
+  sharedFiles: FileInfo[]
+}
+
+/** The addon knows no dates and lists quants in order. */
+export function toManifest(native: NativeManifest): Manifest {
+  const { scannedAt, quants, ...rest } = native
+  return {
+    ...rest,
+    scannedAt: new Date(scannedAt),
+    quants: Object.fromEntries(quants.map((quant) => [quant.name, toQuant(quant)])),
+  }
+}
+
+function toQuant(native: NativeQuant): Quant {
+  const { updatedAt, error, ...rest } = native
+  return {
+    ...rest,
+    ...(error && { error: { ...error, code: error.code as ErrorCode } }),
+    updatedAt: new Date(updatedAt),
+  }
+}

@@ -1,0 +1,174 @@
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkSignal,
+  checkString,
+  checkUrl,
+  type Schema,
+} from './argument.js'
+import type { Progress } from './progress.js'
+
+/** Options of {@link ModelCache.open}. Explicit options win over the environment. */
+export interface OpenOptions {
+  /**
+   * Folder of the store; made when missing. One store may be open in many processes at once.
+   *
+   * @defaultValue `MODEL_CACHE_DIR`, else `tabagent/model-cache` in the platform's cache directory
+   */
+  path?: string
+  /**
+   * Where repositories are listed and resolved.
+   *
+   * @defaultValue `HF_ENDPOINT`, else `https://huggingface.co`
+   */
+  endpoint?: string
+  /**
+   * Access token; sent to the endpoint's own origin only.
+   *
+   * @defaultValue `HF_TOKEN`, else the token file of huggingface_hub
+   */
+  token?: string
+  /**
+   * Never use the network: what is not stored fails with `ERR_OFFLINE`.
+   *
+   * @defaultValue `HF_HUB_OFFLINE`, else `false`
+   */
+  offline?: boolean
+  /**
+   * Open without the right to write: downloads and removals fail with `ERR_READ_ONLY`.
+   *
+   * @defaultValue `false`
+   */
+  readOnly?: boolean
+  /**
+   * Hand out the stored bytes themselves instead of copies.
+   *
+   * @defaultValue `true` where the platform can
+   */
+  zeroCopy?: boolean
+  /**
+   * Connections of all downloads together, 1 to 64.
+   *
+   * @defaultValue `8`
+   */
+  connections?: number
+  /**
+   * Milliseconds without a byte after which a connection is given up and tried anew.
+   *
+   * @defaultValue `30000`
+   */
+  stallTimeout?: number
+  /**
+   * How often a request without progress is tried again before the call fails.
+   *
+   * @defaultValue `5`
+   */
+  retries?: number
+  /**
+   * Bytes the store may hold. Before a download that would exceed it the least recently used quants go, never one with
+   * a view, a running download or `keep`; what still does not fit fails with `ERR_NO_SPACE`.
+   *
+   * @defaultValue no limit but the disk's
+   */
+  maxSize?: number
+}
+
+/** Which revision of the repository is meant. */
+export interface RevisionOptions {
+  /**
+   * Branch, tag or commit.
+   *
+   * @defaultValue `main`
+   */
+  revision?: string
+}
+
+/** Options of {@link ModelCache.scanRepo}. */
+export interface ScanOptions extends RevisionOptions {
+  /**
+   * Ask the endpoint even where the answer is known.
+   *
+   * @defaultValue `false`
+   */
+  refresh?: boolean
+  /** Ends this call with `signal.reason`. */
+  signal?: AbortSignal
+}
+
+/** Options of {@link ModelCache.getFile}. */
+export interface GetOptions extends RevisionOptions {
+  /**
+   * Check the checksum of each 4 MiB block when it is first handed out; a damaged one throws `ERR_CORRUPT`.
+   *
+   * @defaultValue `false`: the bytes were checked when they were stored
+   */
+  verify?: boolean
+}
+
+/** Options of the downloading calls. */
+export interface DownloadOptions extends RevisionOptions {
+  /** Ends this call with `signal.reason` at once. The transfer goes on while another caller wants it; what is stored stays. */
+  signal?: AbortSignal
+  /**
+   * Called at most 20 times a second, always once at 100 %, never after the promise settled. It holds no process open;
+   * the download does. An exception in it ends the call, which rejects with that exception; what is stored stays.
+   */
+  onProgress?: (progress: Progress) => void
+  /**
+   * Never evict it for `maxSize`.
+   *
+   * @defaultValue `false`
+   */
+  keep?: boolean
+}
+
+/** A range of bytes of a file. */
+export interface RangeOptions {
+  /**
+   * First byte.
+   *
+   * @defaultValue `0`
+   */
+  start?: number
+  /**
+   * Byte after the last one.
+   *
+   * @defaultValue the file's size
+   */
+  end?: number
+}
+
+export const openSchema: Schema<OpenOptions> = {
+  path: checkString,
+  endpoint: checkUrl,
+  token: checkString,
+  offline: checkBoolean,
+  readOnly: checkBoolean,
+  zeroCopy: checkBoolean,
+  connections: checkInteger(1, 64),
+  stallTimeout: checkInteger(1),
+  retries: checkInteger(0, 1000),
+  maxSize: checkInteger(0),
+}
+
+export const revisionSchema: Schema<RevisionOptions> = { revision: checkString }
+
+export const scanSchema: Schema<ScanOptions> = {
+  ...revisionSchema,
+  refresh: checkBoolean,
+  signal: checkSignal,
+}
+
+export const getSchema: Schema<GetOptions> = { ...revisionSchema, verify: checkBoolean }
+
+export const downloadSchema: Schema<DownloadOptions> = {
+  ...revisionSchema,
+  signal: checkSignal,
+  onProgress: checkFunction,
+  keep: checkBoolean,
+}
+
+export const fetchSchema: Schema<DownloadOptions & GetOptions> = { ...downloadSchema, ...getSchema }
+
+export const rangeSchema: Schema<RangeOptions> = { start: checkInteger(0), end: checkInteger(0) }

@@ -1,0 +1,141 @@
+import { markAsUntransferable } from 'node:worker_threads'
+
+/** The Buffer over each ArrayBuffer that was handed out, so that one view is one object. */
+const buffers = new WeakMap<ArrayBuffer, Buffer>()
+
+/**
+ * The buffers over one blob in this isolate, shared by all handles of it.
+ *
+ * They are held weakly: each new external buffer costs V8 a garbage collection, so there is one per range while anyone
+ * uses it, and none longer than that.
+ */
+class SharedView {
+  readonly #ranges = new Map<string, WeakRef<ArrayBuffer>>()
+  readonly #collected = new FinalizationRegistry<string>((range) => this.#drop(range))
+  readonly #onIdle: (view: SharedView) => void
+  #handles = 0
+  #strays = 0
+
+  constructor(onIdle: (view: SharedView) => void) {
+    this.#onIdle = onIdle
+  }
+
+  attach(): void {
+    this.#handles += 1
+  }
+
+  /** The buffer of a range if anyone still uses it. */
+  find(range: string): Buffer | undefined {
+    const memory = this.#ranges.get(range)?.deref()
+    // A detached one (`ArrayBuffer.prototype.transfer` does that) no longer shows the bytes.
+    return memory && memory.byteLength > 0 ? buffers.get(memory) : undefined
+  }
+
+  add(range: string, buffer: Buffer): Buffer {
+    if (this.#live().length === 0) this.#strays = 0
+    const memory = buffer.buffer as ArrayBuffer
+    markAsUntransferable(memory)
+    buffers.set(memory, buffer)
+    this.#ranges.set(range, new WeakRef(memory))
+    this.#collected.register(memory, range)
+    return buffer
+  }
+
+  /** A handle was closed: with the last one the buffers become empty. */
+  close(detach: (memory: ArrayBuffer) => void): void {
+    this.#handles -= 1
+    if (this.#handles > 0 || this.#strays > 0) return
+    for (const memory of this.#live()) detach(memory)
+    this.#ranges.clear()
+    this.#onIdle(this)
+  }
+
+  /**
+   * A handle was collected unclosed. Whoever still holds a buffer it gave out never said to be done with it, so from
+   * then on these buffers end by garbage collection only.
+   */
+  lose(gaveBuffers: boolean): void {
+    this.#handles -= 1
+    if (gaveBuffers) this.#strays += 1
+    this.#checkIdle()
+  }
+
+  #drop(range: string): void {
+    if (this.#ranges.get(range)?.deref() === undefined) this.#ranges.delete(range)
+    this.#checkIdle()
+  }
+
+  #live(): ArrayBuffer[] {
+    return [...this.#ranges.values()]
+      .flatMap((range) => range.deref() ?? [])
+      .filter(({ byteLength }) => byteLength > 0)
+  }
+
+  #checkIdle(): void {
+    if (this.#handles === 0 && this.#ranges.size === 0) this.#onIdle(this)
+  }
+}
+
+/** One handle's part in the buffers of its blob. */
+export class ViewLease {
+  readonly #view: SharedView
+  #gaveBuffers = false
+  #ended = false
+
+  constructor(view: SharedView) {
+    view.attach()
+    this.#view = view
+  }
+
+  find(start: number, end: number): Buffer | undefined {
+    const buffer = this.#view.find(`${start}-${end}`)
+    if (buffer) this.#gaveBuffers = true
+    return buffer
+  }
+
+  /** The buffer of a range, made by `create` where nobody uses one yet. */
+  buffer(start: number, end: number, create: () => Buffer): Buffer {
+    const buffer = this.find(start, end) ?? this.#view.add(`${start}-${end}`, create())
+    this.#gaveBuffers = true
+    return buffer
+  }
+
+  end(detach: (memory: ArrayBuffer) => void): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#view.close(detach)
+  }
+
+  lose(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#view.lose(this.#gaveBuffers)
+  }
+}
+
+/** The views of this isolate, by the addon's name for the blob's reader. */
+export class ViewRegistry {
+  readonly #views = new Map<string, SharedView>()
+  readonly #handles = new FinalizationRegistry<ViewLease>((lease) => lease.lose())
+
+  /** Takes part in the view of `blob` for as long as `handle` is neither closed nor collected. */
+  lease(blob: string, handle: object): ViewLease {
+    const view = this.#views.get(blob) ?? this.#create(blob)
+    const lease = new ViewLease(view)
+    this.#handles.register(handle, lease)
+    return lease
+  }
+
+  /** Blobs that some handle or buffer of this isolate shows. */
+  get size(): number {
+    return this.#views.size
+  }
+
+  #create(blob: string): SharedView {
+    const view = new SharedView((idle) => {
+      if (this.#views.get(blob) === idle) this.#views.delete(blob)
+    })
+    this.#views.set(blob, view)
+    return view
+  }
+}
