@@ -9,26 +9,40 @@
 //! A *blob* is one file's bytes, named by their sha256. Creating goes C, then M; deleting goes M, then C; reading goes M, then
 //! C. Whoever writes or deletes a blob holds its *lease*.
 
+mod budget;
 mod chunk;
 mod digest;
 mod environment;
 mod error;
+mod extent;
 mod format;
 mod key;
 mod layout;
+mod mapping;
+mod owned_bytes;
+mod pin;
 mod platform;
 mod raw;
+mod reader;
+mod readers;
 mod record;
 mod registry;
 mod snapshot;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 mod transaction;
+mod upkeep;
+mod verify;
 
 pub use digest::{BlobName, Digest, Incarnation};
 pub use error::{Result, StorageError};
+pub use extent::Extent;
 pub use key::{EndpointId, Key, RepoScope};
 pub use layout::{BLOCK_SIZE, CHUNK_SIZE, INLINE_LIMIT};
+pub use mapping::Mapping;
+pub use reader::BlobReader;
 pub use record::{
     AliasRecord, BlobRecord, BlobState, FileMetadata, FormatRecord, ManifestFile, ManifestQuant,
     ManifestRecord, QuantFault, QuantRecord, Record, RefCommit, RefRecord, Segment, UseRecord,

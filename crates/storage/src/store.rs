@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::environment::{ChunkEnvironment, ManifestEnvironment};
 use crate::error::{Result, StorageError};
 use crate::format;
+use crate::readers::Readers;
 use crate::registry::StoreOptions;
 use crate::snapshot::Snapshot;
 use crate::transaction::{ReadTransaction, WriteTransaction};
@@ -22,6 +23,7 @@ const LOCKS: &str = "locks";
 pub struct Store {
     pub(crate) chunks: Arc<ChunkEnvironment>,
     pub(crate) manifests: ManifestEnvironment,
+    pub(crate) readers: Readers,
     root: PathBuf,
     locks: PathBuf,
     read_only: bool,
@@ -49,7 +51,7 @@ impl Store {
         let manifests = ManifestEnvironment::open(root.join(MANIFESTS), read_only)?;
         format::check(&root, &manifests)?;
         let chunks = Arc::new(ChunkEnvironment::open(root.join(CHUNKS), read_only)?);
-        Ok(Arc::new(Self { chunks, manifests, root, locks, read_only }))
+        Ok(Arc::new(Self { chunks, manifests, readers: Readers::default(), root, locks, read_only }))
     }
 
     /// The store's folder, canonical.

@@ -81,3 +81,29 @@ pub(crate) fn file_size(file: BorrowedFile<'_>) -> io::Result<(u64, u64)> {
     let positive = |n: i64| u64::try_from(n).unwrap_or(0);
     Ok((positive(stat.st_size), positive(stat.st_blocks) * 512))
 }
+
+/// Memory mappings a process may have (`vm.max_map_count`; the kernel's default when it cannot be read).
+pub(crate) fn mapping_limit() -> u64 {
+    const DEFAULT: u64 = 65_530;
+    let text = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
+    text.trim().parse().unwrap_or(DEFAULT)
+}
+
+/// Bytes of a memory page.
+pub(crate) fn page_size() -> u64 {
+    rustix::param::page_size() as u64
+}
+
+/// Whether `file` is the file that `path` names now.
+pub(crate) fn is_file_at(file: &std::fs::File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let open = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether files can be mapped into memory here.
+pub(crate) const CAN_MAP: bool = true;

@@ -14,3 +14,17 @@ pub(crate) use macos::*;
 mod windows;
 #[cfg(windows)]
 pub(crate) use windows::*;
+
+#[cfg(unix)]
+mod address_range;
+#[cfg(unix)]
+pub(crate) use address_range::AddressRange;
+
+/// Some bytes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Offset of the first byte.
+    pub(crate) offset: u64,
+    /// Bytes.
+    pub(crate) length: u64,
+}

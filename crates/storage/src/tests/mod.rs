@@ -1,0 +1,13 @@
+//! Tests that look below the public interface.
+
+mod fixture;
+mod pinning;
+mod reading;
+
+/// Writes one byte into a view, as JavaScript or numpy may.
+#[expect(unsafe_code, reason = "the write that bindings make possible")]
+fn poke(view: &crate::Mapping, at: usize, byte: u8) {
+    assert!(at < view.len());
+    // SAFETY: the address is inside the view, and no slice of it is read meanwhile.
+    unsafe { view.as_mut_ptr().add(at).write(byte) };
+}
