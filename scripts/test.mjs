@@ -12,17 +12,20 @@ import { compileTypeScript } from './typescript.mjs'
 const node = (program, args) => run(process.execPath, [packageProgram(program), ...args])
 const cargo = async (...args) => run('cargo', args, { env: await libclangEnvironment() })
 
+// Biome colours its output even where nobody sees colours.
+const COLORS = process.stdout.isTTY ? [] : ['--colors=off']
+
 /** A step makes something, checks something (status only), or runs tests that `count` finds in its output. */
 const STEPS = [
-  { name: 'toolchain', needed: true, make: checkToolchain },
-  { name: 'npm packages', needed: true, make: installNodeModules },
+  { name: 'toolchain', always: true, make: checkToolchain },
+  { name: 'npm packages', always: true, make: installNodeModules },
   { name: 'rustfmt', run: () => cargo('fmt', '--all', '--check') },
   { name: 'clippy', run: () => cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings') },
-  { name: 'biome', run: () => node('@biomejs/biome/bin/biome', ['ci', '.']) },
+  { name: 'biome', run: () => node('@biomejs/biome/bin/biome', ['ci', ...COLORS, '.']) },
   { name: 'cargo', run: () => cargo('test', '--workspace', '--no-fail-fast'), count: countCargo },
-  { name: 'addon', needed: true, make: () => buildAddon({ profile: 'release' }) },
-  { name: 'typescript', needed: true, make: compileTypeScript },
-  { name: 'example model', needed: true, make: buildMinilm },
+  { name: 'addon', before: 'ava', make: () => buildAddon({ profile: 'release' }) },
+  { name: 'typescript', before: 'ava', make: compileTypeScript },
+  { name: 'example model', before: 'ava', make: buildMinilm },
   { name: 'ava', run: () => node('ava/entrypoints/cli.mjs', []), count: countAva },
 ]
 
@@ -41,11 +44,16 @@ async function runStep({ name, make, run, count }) {
   }
 }
 
+/** With names given: these steps, and what they cannot do without. */
+function isWanted({ name, always, before }) {
+  return wanted.length === 0 || always || wanted.includes(name) || wanted.includes(before)
+}
+
 const wanted = process.argv.slice(2)
 const total = { passed: 0, failed: 0 }
 const failures = []
 for (const step of STEPS) {
-  if (wanted.length > 0 && !step.needed && !wanted.includes(step.name)) continue
+  if (!isWanted(step)) continue
   const { passed, failed } = await runStep(step)
   total.passed += passed
   total.failed += failed
