@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { runNative } from './abort.js'
 import { checkOptions, checkRepo, checkString } from './argument.js'
 import type { NativeCache } from './binding.js'
-import { CachedFile } from './cached-file.js'
+import { type CachedFile, wrapFile } from './cached-file.js'
 import { readEnvironment } from './environment-variables.js'
 import { callNative } from './errors.js'
 import { type FileInfo, type Manifest, toManifest } from './manifest.js'
@@ -22,6 +22,21 @@ import {
 import type { CacheStats, RemoveReport } from './report.js'
 import { defaultRuntime, type Runtime } from './runtime.js'
 import { VERSION } from './version.js'
+
+let wrapCache: (runtime: Runtime, native: NativeCache) => ModelCache
+
+/** Opens a store with any runtime, whatever the environment says. */
+export async function openCache(
+  runtime: Runtime,
+  options: OpenOptions & { path: string },
+): Promise<ModelCache> {
+  const { path, ...rest } = options
+  const userAgent = `tabagent-model-cache/${VERSION}; node/${process.versions.node}`
+  const native = await runNative(runtime.binding, {}, () =>
+    runtime.binding.openCache(resolve(path), { ...rest, userAgent }),
+  )
+  return wrapCache(runtime, native)
+}
 
 /**
  * A store of model files on this machine. Any number of processes and threads may have the same one open.
@@ -45,6 +60,10 @@ export class ModelCache implements AsyncDisposable {
   readonly #runtime: Runtime
   readonly #native: NativeCache
 
+  static {
+    wrapCache = (runtime, native) => new ModelCache(runtime, native)
+  }
+
   private constructor(runtime: Runtime, native: NativeCache) {
     this.path = native.path
     this.#runtime = runtime
@@ -59,17 +78,7 @@ export class ModelCache implements AsyncDisposable {
    */
   static async open(options?: OpenOptions): Promise<ModelCache> {
     const explicit = checkOptions(options, openSchema)
-    return ModelCache.openWith(defaultRuntime(), { ...(await readEnvironment()), ...explicit })
-  }
-
-  /** @internal Opens with a given runtime, without a look at the environment. */
-  static async openWith(runtime: Runtime, options: OpenOptions & { path: string }): Promise<ModelCache> {
-    const { path, ...rest } = checkOptions(options, openSchema) as OpenOptions & { path: string }
-    const userAgent = `tabagent-model-cache/${VERSION}; node/${process.versions.node}`
-    const native = await runNative(runtime.binding, {}, () =>
-      runtime.binding.openCache(resolve(path), { ...rest, userAgent }),
-    )
-    return new ModelCache(runtime, native)
+    return openCache(defaultRuntime(), { ...(await readEnvironment()), ...explicit })
   }
 
   /**
@@ -147,7 +156,7 @@ export class ModelCache implements AsyncDisposable {
     checkFile(repo, path)
     const { revision, verify = false } = checkOptions(options, getSchema)
     const file = callNative(() => this.#native.getFile(repo, path, revision))
-    return file ? new CachedFile(this.#runtime, file, verify) : undefined
+    return file ? wrapFile(this.#runtime, file, verify) : undefined
   }
 
   /** Opens a file, which is downloaded first where it is not stored; fails as `downloadFile` does. */
@@ -161,7 +170,7 @@ export class ModelCache implements AsyncDisposable {
       (operation, nudge) => this.#native.fetchFile(repo, path, native, operation, nudge),
       (late) => late.close(),
     )
-    return new CachedFile(this.#runtime, file, verify)
+    return wrapFile(this.#runtime, file, verify)
   }
 
   /** The stored files of a revision. */

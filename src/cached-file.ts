@@ -25,6 +25,9 @@ export interface Extent {
   length: number
 }
 
+/** Makes a handle of the addon's one. Only this package can: the types of the addon are no part of the public ones. */
+export let wrapFile: (runtime: Runtime, native: NativeFile, verify: boolean) => CachedFile
+
 /**
  * A stored file, open for reading.
  *
@@ -60,8 +63,11 @@ export class CachedFile implements Disposable {
   readonly #lease: ViewLease
   #closed = false
 
-  /** @internal */
-  constructor(runtime: Runtime, native: NativeFile, verify: boolean) {
+  static {
+    wrapFile = (runtime, native, verify) => new CachedFile(runtime, native, verify)
+  }
+
+  private constructor(runtime: Runtime, native: NativeFile, verify: boolean) {
     const { repo, path, commit, size, digest, zeroCopy, blob } = native.describe()
     this.repo = repo
     this.path = path

@@ -18,7 +18,9 @@ export async function readEnvironment(variables: Variables = process.env): Promi
   const endpoint = nonEmpty(variables['HF_ENDPOINT'])
   const token = await readToken(variables)
   return {
-    path: nonEmpty(variables['MODEL_CACHE_DIR']) ?? join(envPaths('tabagent', { suffix: '' }).cache, 'model-cache'),
+    path:
+      nonEmpty(variables['MODEL_CACHE_DIR']) ??
+      join(envPaths('tabagent', { suffix: '' }).cache, 'model-cache'),
     ...(endpoint !== undefined && { endpoint }),
     ...(token !== undefined && { token }),
     offline: isTrue(variables['HF_HUB_OFFLINE']),

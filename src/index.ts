@@ -1,6 +1,6 @@
 export { ModelCache } from './cache.js'
 export { CachedFile, type Extent } from './cached-file.js'
-export { type ErrorCode, errorCodes, isModelCacheError, ModelCacheError } from './errors.js'
+export { type ErrorCode, type ErrorFields, errorCodes, isModelCacheError, ModelCacheError } from './errors.js'
 export type { Digest, FileInfo, Manifest, Quant } from './manifest.js'
 export type {
   DownloadOptions,

@@ -65,13 +65,6 @@ export interface OpenOptions {
    * @defaultValue `5`
    */
   retries?: number
-  /**
-   * Bytes the store may hold. Before a download that would exceed it the least recently used quants go, never one with
-   * a view, a running download or `keep`; what still does not fit fails with `ERR_NO_SPACE`.
-   *
-   * @defaultValue no limit but the disk's
-   */
-  maxSize?: number
 }
 
 /** Which revision of the repository is meant. */
@@ -116,7 +109,7 @@ export interface DownloadOptions extends RevisionOptions {
    */
   onProgress?: (progress: Progress) => void
   /**
-   * Never evict it for `maxSize`.
+   * Mark what is downloaded as never to be evicted to make room.
    *
    * @defaultValue `false`
    */
@@ -149,7 +142,6 @@ export const openSchema: Schema<OpenOptions> = {
   connections: checkInteger(1, 64),
   stallTimeout: checkInteger(1),
   retries: checkInteger(0, 1000),
-  maxSize: checkInteger(0),
 }
 
 export const revisionSchema: Schema<RevisionOptions> = { revision: checkString }

@@ -126,7 +126,7 @@ impl From<FileInfo> for NativeFileInfo {
         Self {
             path: file.path,
             size: to_js(file.size),
-            digest: (&file.digest).into(),
+            digest: file.digest.into(),
             role: file.role,
             stored: file.stored,
         }
@@ -143,8 +143,8 @@ pub struct NativeDigest {
     pub value: String,
 }
 
-impl From<&Digest> for NativeDigest {
-    fn from(digest: &Digest) -> Self {
+impl From<Digest> for NativeDigest {
+    fn from(digest: Digest) -> Self {
         match digest {
             Digest::Sha256(bytes) => Self { algorithm: "sha256", value: hex::encode(bytes) },
             Digest::GitSha1(bytes) => Self { algorithm: "git-sha1", value: hex::encode(bytes) },

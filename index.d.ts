@@ -1,0 +1,510 @@
+/**
+ * A stored file, open for reading.
+ *
+ * All handles of the same content share one view. The buffers are writable, but a write is private to the process and
+ * never reaches the store. They cannot be transferred to another thread: open the file there, it is the same memory.
+ *
+ * A view ends when its last handle is closed (its buffers then have length 0), or when neither handles nor buffers are
+ * referenced any more. A handle that was dropped without `close()` while a buffer of it is in use keeps that buffer.
+ *
+ * @example
+ * ```ts
+ * using file = await cache.fetchFile('onnx-community/all-MiniLM-L6-v2-ONNX', 'onnx/model.onnx')
+ * const session = await InferenceSession.create(file.buffer)
+ * ```
+ */
+export declare class CachedFile implements Disposable {
+    #private;
+    /** Repository, as the endpoint writes it. */
+    readonly repo: string;
+    /** Path within the repository. */
+    readonly path: string;
+    /** Commit these are the bytes of. */
+    readonly commit: string;
+    /** Bytes. */
+    readonly size: number;
+    /** What the bytes were checked against. */
+    readonly digest: Digest;
+    /** Whether buffers show the stored bytes themselves; small files, and all where the platform forbids it, are copied. */
+    readonly zeroCopy: boolean;
+    private constructor();
+    /**
+     * The whole file in one piece.
+     *
+     * Throws `ERR_TOO_LARGE` over this Node's limit (4 GiB on Node 20), `ERR_CORRUPT` where `verify` finds damage,
+     * `ERR_CLOSED` after `close()`.
+     */
+    get buffer(): Buffer;
+    /**
+     * The file as consecutive pieces of at most 100 MiB, for files of any size on any Node.
+     *
+     * @example
+     * ```ts
+     * for (const piece of file.chunks()) hash.update(piece)
+     * ```
+     */
+    chunks(): Iterable<Buffer>;
+    /**
+     * A part of the file; works past the size limit of `buffer`. Arguments as in `Buffer.subarray`: negative ones count
+     * from the end, and what lies outside the file is left out.
+     *
+     * @param start - First byte.
+     * @param end - Byte after the last one; the file's size by default.
+     */
+    subarray(start: number, end?: number): Buffer;
+    /** The memory of `buffer` itself, not a copy. With `verify` the check runs off this thread. */
+    arrayBuffer(): Promise<ArrayBuffer>;
+    /** Like `arrayBuffer()`, as bytes. */
+    bytes(): Promise<Uint8Array>;
+    /** The file decoded as UTF-8; `ERR_TOO_LARGE` over this Node's longest string. */
+    text(): Promise<string>;
+    /** The file parsed as JSON; a `SyntaxError` if it is none. */
+    json(): Promise<any>;
+    /** The bytes as a stream of zero-copy pieces, read as they are asked for. It fails with `ERR_CLOSED` after `close()`. */
+    stream(options?: RangeOptions): ReadableStream<Uint8Array>;
+    /** A Response whose `arrayBuffer()` is the view itself, for libraries that take what `fetch` returns. */
+    response(): Response;
+    /**
+     * Where the bytes lie in the store's data file, in order, for engines that take a path and an offset. Empty for small
+     * files, which have no place of their own.
+     *
+     * Valid until `close()`, and from the first call on only `close()` ends the view: an engine's use of the file is not
+     * visible to garbage collection.
+     */
+    extents(): Extent[];
+    /** Ends this handle; with the last one of the same content its buffers become empty. Closing again does nothing. */
+    close(): void;
+    /** The same as `close()`, for `using`. */
+    [Symbol.dispose](): void;
+}
+
+/** What the store holds now. Sizes are bytes. */
+export declare interface CacheStats {
+    repos: number;
+    quants: number;
+    files: number;
+    /** Distinct contents. */
+    blobs: number;
+    /** Size of the complete ones. */
+    bytes: number;
+    /** What interrupted downloads have stored. */
+    partialBytes: number;
+    /** Free inside the store, for the next download. */
+    reusable: number;
+    /** What the store takes on the disk. */
+    diskBytes: number;
+    /** Read transactions open now, of all processes. */
+    readers: number;
+    /** Files of this process whose bytes some handle or buffer holds. */
+    views: number;
+}
+
+/** Digest of a file, as the endpoint announced it. */
+export declare interface Digest {
+    /** `sha256` of the bytes, or `git-sha1` of a git blob (small files). */
+    algorithm: 'sha256' | 'git-sha1';
+    /** Lower-case hexadecimal. */
+    value: string;
+}
+
+/** Options of the downloading calls. */
+export declare interface DownloadOptions extends RevisionOptions {
+    /** Ends this call with `signal.reason` at once. The transfer goes on while another caller wants it; what is stored stays. */
+    signal?: AbortSignal;
+    /**
+     * Called at most 20 times a second, always once at 100 %, never after the promise settled. It holds no process open;
+     * the download does. An exception in it ends the call, which rejects with that exception; what is stored stays.
+     */
+    onProgress?: (progress: Progress) => void;
+    /**
+     * Mark what is downloaded as never to be evicted to make room.
+     *
+     * @defaultValue `false`
+     */
+    keep?: boolean;
+}
+
+/**
+ * What went wrong, by what the caller can do about it.
+ *
+ * - `ERR_INVALID_ARGUMENT`: an argument or option has the wrong type or value; the message names it.
+ * - `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_FILE_NOT_FOUND`, `ERR_QUANT_NOT_FOUND`: the name is not there.
+ * - `ERR_UNAUTHORIZED`: the endpoint wants a token, or refuses this one. `ERR_GATED`: access must be asked for first.
+ * - `ERR_RATE_LIMITED`: try again after `retryAfter` seconds. `ERR_OFFLINE`: the call needs the network.
+ * - `ERR_NETWORK`: no answer after all retries. `ERR_HTTP`: an answer with the unexpected `status`.
+ * - `ERR_INTEGRITY`: the bytes received are not those the endpoint announced; nothing of them was kept.
+ * - `ERR_NO_SPACE`: the disk has no room for `needed` bytes, only for `available`.
+ * - `ERR_CORRUPT`: stored bytes are damaged. `ERR_IN_USE`: something else holds what the call wants to change.
+ * - `ERR_READ_ONLY`: the store is opened read-only, or its folder cannot be written. `ERR_CLOSED`: cache or handle is closed.
+ * - `ERR_TOO_LARGE`: larger than this Node's buffers, strings or mappings; `chunks()`, `subarray()` and `stream()` go further.
+ * - `ERR_VERSION_MISMATCH`: the store or the addon is of another version than this package.
+ * - `ERR_UNSUPPORTED_FILESYSTEM`: the folder's file system cannot hold the store. `ERR_IO`: any other failure of the system.
+ */
+export declare type ErrorCode = (typeof errorCodes)[number];
+
+/** Every value of {@link ErrorCode}; the same list as in the Rust core. */
+export declare const errorCodes: readonly ['ERR_INVALID_ARGUMENT', 'ERR_REPO_NOT_FOUND', 'ERR_REVISION_NOT_FOUND', 'ERR_FILE_NOT_FOUND', 'ERR_QUANT_NOT_FOUND', 'ERR_UNAUTHORIZED', 'ERR_GATED', 'ERR_RATE_LIMITED', 'ERR_OFFLINE', 'ERR_NETWORK', 'ERR_HTTP', 'ERR_INTEGRITY', 'ERR_NO_SPACE', 'ERR_CORRUPT', 'ERR_IN_USE', 'ERR_READ_ONLY', 'ERR_CLOSED', 'ERR_TOO_LARGE', 'ERR_VERSION_MISMATCH', 'ERR_UNSUPPORTED_FILESYSTEM', 'ERR_IO'];
+
+/** What an error says beside its message; each field is there only where it means something. */
+export declare interface ErrorFields {
+    /** Repository the call was about. */
+    repo?: string;
+    /** File of the repository, or path on this machine. */
+    path?: string;
+    /** Address that was asked, without its query. */
+    url?: string;
+    /** HTTP status of the answer. */
+    status?: number;
+    /** Seconds to wait before the next try. */
+    retryAfter?: number;
+    /** Digest or value that was announced. */
+    expected?: string;
+    /** Digest or value that was found. */
+    actual?: string;
+    /** Bytes the call needs. */
+    needed?: number;
+    /** Bytes that are free. */
+    available?: number;
+}
+
+/** Where bytes of a file lie. */
+export declare interface Extent {
+    /** Absolute path of the store's data file. */
+    file: string;
+    /** Offset of the first byte in it. */
+    offset: number;
+    /** Bytes. */
+    length: number;
+}
+
+/** One file of a repository. */
+export declare interface FileInfo {
+    /** Path within the repository, with `/`. */
+    path: string;
+    /** Bytes. */
+    size: number;
+    digest: Digest;
+    /** What the file is for: `weights`, `external-data`, `tokenizer`, `config`, `projector`, `draft`, `imatrix`, ... */
+    role: string;
+    /** Whether all its bytes are in the store. */
+    stored: boolean;
+}
+
+/** Options of {@link ModelCache.getFile}. */
+export declare interface GetOptions extends RevisionOptions {
+    /**
+     * Check the checksum of each 4 MiB block when it is first handed out; a damaged one throws `ERR_CORRUPT`.
+     *
+     * @defaultValue `false`: the bytes were checked when they were stored
+     */
+    verify?: boolean;
+}
+
+/**
+ * Whether `error` is a {@link ModelCacheError}, and of this `code` where one is given. Unlike `instanceof` it also
+ * recognizes errors of another copy of this package and of another realm (`node:vm`, test runners).
+ */
+export declare function isModelCacheError(error: unknown, code?: ErrorCode): error is ModelCacheError;
+
+/** What is known of one revision of a repository. */
+export declare interface Manifest {
+    /** The name the endpoint gives it, which may differ in case from the one asked for. */
+    repo: string;
+    /** Branch, tag or commit that was asked for. */
+    revision: string;
+    /** The commit it stood for; files are always those of one commit. */
+    commit: string;
+    /** Such as `feature-extraction`. */
+    pipelineTask?: string;
+    /** Such as `transformers.js`. */
+    libraryName?: string;
+    license?: string;
+    tags: string[];
+    /** Whether access must be asked for at the endpoint. */
+    gated: boolean;
+    /** Whether the endpoint could not be asked and this is the last known state. */
+    stale: boolean;
+    scannedAt: Date;
+    /** By name; the look-up of the calls ignores case. */
+    quants: Record<string, Quant>;
+    /** Files that every quant needs. */
+    sharedFiles: FileInfo[];
+}
+
+/**
+ * A store of model files on this machine. Any number of processes and threads may have the same one open.
+ *
+ * Every call fails with a {@link ModelCacheError}; `ERR_INVALID_ARGUMENT` for an unknown option or a wrong type, and
+ * `ERR_CLOSED` after `close()`, are common to all.
+ *
+ * @example
+ * ```ts
+ * await using cache = await ModelCache.open()
+ * const manifest = await cache.scanRepo('onnx-community/all-MiniLM-L6-v2-ONNX')
+ * console.log(Object.keys(manifest.quants))
+ * await cache.downloadQuant(manifest.repo, 'q8', { onProgress: ({ loaded, total }) => console.log(loaded / total) })
+ * const model = cache.getFile(manifest.repo, 'onnx/model_quantized.onnx')
+ * console.log(model?.buffer.length)
+ * ```
+ */
+export declare class ModelCache implements AsyncDisposable {
+    #private;
+    /** Absolute path of the store's folder. */
+    readonly path: string;
+    private constructor();
+    /**
+     * Opens the store, and makes it where there is none.
+     *
+     * Fails with `ERR_VERSION_MISMATCH` for a store of a newer format, `ERR_READ_ONLY` where the folder cannot be written,
+     * `ERR_UNSUPPORTED_FILESYSTEM`, `ERR_CORRUPT` or `ERR_IO`.
+     */
+    static open(options?: OpenOptions): Promise<ModelCache>;
+    /**
+     * Lists a repository and sorts its files into quants, with one request; none when the revision's commit is known and
+     * `refresh` is not set. Offline it answers from what was scanned before.
+     *
+     * Fails with `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`, `ERR_RATE_LIMITED`,
+     * `ERR_OFFLINE`, `ERR_NETWORK` or `ERR_HTTP`.
+     *
+     * @param repo - `name` or `owner/name`.
+     */
+    scanRepo(repo: string, options?: ScanOptions): Promise<Manifest>;
+    /** What the last scan of the revision found, with the quants' present state; `undefined` if it was never scanned. */
+    getManifest(repo: string, options?: RevisionOptions): Manifest | undefined;
+    /** The manifests of all scanned revisions of all repositories. */
+    listManifests(): Manifest[];
+    /**
+     * Downloads every file of a quant that is not stored yet. Callers of the same quant, in this and other processes,
+     * share one transfer; what an interrupted one stored is not fetched again. Scans the repository if that was not done.
+     *
+     * Fails with what `scanRepo` fails with, and `ERR_QUANT_NOT_FOUND`, `ERR_INTEGRITY`, `ERR_NO_SPACE`, `ERR_READ_ONLY`
+     * or `ERR_IO`.
+     *
+     * @param quant - Name of one of the manifest's quants, in any case.
+     */
+    downloadQuant(repo: string, quant: string, options?: DownloadOptions): Promise<Manifest>;
+    /** Downloads one file that is not stored yet; as `downloadQuant`, but `ERR_FILE_NOT_FOUND`. */
+    downloadFile(repo: string, path: string, options?: DownloadOptions): Promise<FileInfo>;
+    /** Whether all bytes of the file are stored. Never uses the network. */
+    hasFile(repo: string, path: string, options?: RevisionOptions): boolean;
+    /**
+     * Opens a stored file; `undefined` if it is not stored. Never uses the network and copies nothing.
+     *
+     * Throws `ERR_CORRUPT` where the store is damaged.
+     */
+    getFile(repo: string, path: string, options?: GetOptions): CachedFile | undefined;
+    /** Opens a file, which is downloaded first where it is not stored; fails as `downloadFile` does. */
+    fetchFile(repo: string, path: string, options?: DownloadOptions & GetOptions): Promise<CachedFile>;
+    /** The stored files of a revision. */
+    listFiles(repo: string, options?: RevisionOptions): FileInfo[];
+    /** Removes a file, and its bytes unless other files share them. Views of it stay right. `ERR_READ_ONLY`, `ERR_IO`. */
+    removeFile(repo: string, path: string, options?: RevisionOptions): Promise<RemoveReport>;
+    /** Removes the files of a quant that no other stored quant needs; as `removeFile`, and `ERR_QUANT_NOT_FOUND`. */
+    removeQuant(repo: string, quant: string, options?: RevisionOptions): Promise<RemoveReport>;
+    /** Removes what is stored and known of a repository: of one revision where it is named, else of all. */
+    removeRepo(repo: string, options?: RevisionOptions): Promise<RemoveReport>;
+    /** What the store holds now. */
+    stats(): CacheStats;
+    /**
+     * Ends this cache: its running downloads fail with `ERR_CLOSED` and keep what they stored. Views stay valid. Closing
+     * again does nothing.
+     */
+    close(): Promise<void>;
+    /** The same as `close()`, for `await using`. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Every failure of this package, thrown or as a rejection, except an abort (which rejects with `signal.reason`).
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await cache.downloadQuant('owner/name', 'q4')
+ * } catch (error) {
+ *   if (isModelCacheError(error, 'ERR_NO_SPACE')) console.error(`${error.needed} bytes needed, ${error.available} free`)
+ *   else throw error
+ * }
+ * ```
+ */
+export declare class ModelCacheError extends Error {
+    /** What went wrong, for code to branch on; messages may change. */
+    readonly code: ErrorCode;
+    /** Repository the call was about. */
+    readonly repo?: string;
+    /** File of the repository, or path on this machine. */
+    readonly path?: string;
+    /** Address that was asked, without its query. */
+    readonly url?: string;
+    /** HTTP status of the answer. */
+    readonly status?: number;
+    /** Seconds to wait before the next try. */
+    readonly retryAfter?: number;
+    /** Digest or value that was announced. */
+    readonly expected?: string;
+    /** Digest or value that was found. */
+    readonly actual?: string;
+    /** Bytes the call needs. */
+    readonly needed?: number;
+    /** Bytes that are free. */
+    readonly available?: number;
+    constructor(code: ErrorCode, message: string, fields?: ErrorFields, options?: ErrorOptions);
+}
+
+/** Options of {@link ModelCache.open}. Explicit options win over the environment. */
+export declare interface OpenOptions {
+    /**
+     * Folder of the store; made when missing. One store may be open in many processes at once.
+     *
+     * @defaultValue `MODEL_CACHE_DIR`, else `tabagent/model-cache` in the platform's cache directory
+     */
+    path?: string;
+    /**
+     * Where repositories are listed and resolved.
+     *
+     * @defaultValue `HF_ENDPOINT`, else `https://huggingface.co`
+     */
+    endpoint?: string;
+    /**
+     * Access token; sent to the endpoint's own origin only.
+     *
+     * @defaultValue `HF_TOKEN`, else the token file of huggingface_hub
+     */
+    token?: string;
+    /**
+     * Never use the network: what is not stored fails with `ERR_OFFLINE`.
+     *
+     * @defaultValue `HF_HUB_OFFLINE`, else `false`
+     */
+    offline?: boolean;
+    /**
+     * Open without the right to write: downloads and removals fail with `ERR_READ_ONLY`.
+     *
+     * @defaultValue `false`
+     */
+    readOnly?: boolean;
+    /**
+     * Hand out the stored bytes themselves instead of copies.
+     *
+     * @defaultValue `true` where the platform can
+     */
+    zeroCopy?: boolean;
+    /**
+     * Connections of all downloads together, 1 to 64.
+     *
+     * @defaultValue `8`
+     */
+    connections?: number;
+    /**
+     * Milliseconds without a byte after which a connection is given up and tried anew.
+     *
+     * @defaultValue `30000`
+     */
+    stallTimeout?: number;
+    /**
+     * How often a request without progress is tried again before the call fails.
+     *
+     * @defaultValue `5`
+     */
+    retries?: number;
+}
+
+/** How far a download is. All sizes are bytes. */
+export declare interface Progress {
+    /** Repository that is downloaded. */
+    repo: string;
+    /** Quant that is downloaded; absent when a single file was asked for. */
+    quant?: string;
+    /** The file now moving. */
+    path?: string;
+    /** Bytes of the whole call that are stored, those of earlier runs included. */
+    loaded: number;
+    /** Bytes of the whole call. */
+    total: number;
+    /** Bytes of `path` that are stored. */
+    fileLoaded?: number;
+    /** Size of `path`. */
+    fileTotal?: number;
+    /** Speed of the last seconds. */
+    bytesPerSecond: number;
+    /** Bytes that were already stored when the call began. */
+    resumedFrom: number;
+}
+
+/** One quantization variant of a repository: everything an engine needs to load it. */
+export declare interface Quant {
+    /** As tools of its format call it: `q4f16`, `Q4_K_M`, `bf16`, ...; `format:name` where formats collide. */
+    name: string;
+    format: 'onnx' | 'gguf' | 'safetensors' | 'openvino' | 'pytorch' | 'other';
+    /** `downloading` only while some process does it; an interrupted one is `available` with `downloaded` above 0. */
+    status: 'available' | 'downloading' | 'downloaded' | 'failed';
+    /** Everything this quant needs, shared files included. */
+    files: FileInfo[];
+    /** Bytes of all its files. */
+    size: number;
+    /** Bytes of them that are stored. */
+    downloaded: number;
+    /** Why the last download failed; only with status `failed`. */
+    error?: {
+        code: ErrorCode;
+        message: string;
+    };
+    updatedAt: Date;
+}
+
+/** A range of bytes of a file. */
+export declare interface RangeOptions {
+    /**
+     * First byte.
+     *
+     * @defaultValue `0`
+     */
+    start?: number;
+    /**
+     * Byte after the last one.
+     *
+     * @defaultValue the file's size
+     */
+    end?: number;
+}
+
+/** What a removal did. */
+export declare interface RemoveReport {
+    /** Files that are no longer listed as stored. */
+    files: number;
+    /** Stored contents that went with them; content that another file shares stays. */
+    blobs: number;
+    /** Bytes given back to the disk. */
+    freed: number;
+    /** Bytes free inside the store, for the next download. */
+    reusable: number;
+    /** What stayed, and why. */
+    kept: {
+        path: string;
+        why: string;
+    }[];
+}
+
+/** Which revision of the repository is meant. */
+export declare interface RevisionOptions {
+    /**
+     * Branch, tag or commit.
+     *
+     * @defaultValue `main`
+     */
+    revision?: string;
+}
+
+/** Options of {@link ModelCache.scanRepo}. */
+export declare interface ScanOptions extends RevisionOptions {
+    /**
+     * Ask the endpoint even where the answer is known.
+     *
+     * @defaultValue `false`
+     */
+    refresh?: boolean;
+    /** Ends this call with `signal.reason`. */
+    signal?: AbortSignal;
+}
+
+export { }
