@@ -36,7 +36,9 @@ export async function readSnapshot(
   const locations = found
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name))
-  const files = await Promise.all(locations.map((location) => readFile(folder, location, settings, digests)))
+  const files: HubFile[] = []
+  // One after the other: a repository may have more files than a process may open.
+  for (const location of locations) files.push(await readFile(folder, location, settings, digests))
   files.sort((a, b) => (a.path < b.path ? -1 : 1))
   return { commit: commitOf(files), files: new Map(files.map((file) => [file.path, file])) }
 }

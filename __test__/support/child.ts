@@ -99,11 +99,13 @@ export function startChild(
   script: URL,
   environment: Record<string, string> = {},
 ): Child {
-  const child = fork(fileURLToPath(script), [], {
-    env: { ...process.env, ...environment },
-    execArgv: ['--expose-gc', '--enable-source-maps'],
-    serialization: 'advanced',
-  })
-  t.teardown(() => child.kill('SIGKILL'))
-  return new Child(child)
+  const child = new Child(
+    fork(fileURLToPath(script), [], {
+      env: { ...process.env, ...environment },
+      execArgv: ['--expose-gc', '--enable-source-maps'],
+      serialization: 'advanced',
+    }),
+  )
+  t.teardown(() => child.kill())
+  return child
 }
