@@ -10,20 +10,25 @@ use std::sync::{Arc, OnceLock};
 
 use napi::bindgen_prelude::{BufferSlice, JsValue, Unknown};
 use napi::{Env, Status, sys};
-use tabagent_model_cache::{BlobReader, Mapping};
+use tabagent_model_cache::Mapping;
 
 /// Least bytes worth an external buffer: below, V8's work for one costs more than the copy. Smaller files are no pages of
 /// the store anyway.
 pub(crate) const SHOWN: u64 = 64 * 1024;
 
-/// A Buffer over the bytes of `mapping`, which lives, with its reader, until the Buffer's memory is freed; a copy where the
-/// mapping is small or the platform (Electron) allows no external buffers.
-pub(crate) fn over(env: &Env, mapping: Arc<Mapping>, reader: Arc<BlobReader>) -> napi::Result<Unknown<'_>> {
+/// A Buffer over the bytes of `mapping`, which lives until the Buffer's memory is freed; a copy where the mapping is small or
+/// the platform (Electron) allows no external buffers.
+pub(crate) fn over(env: &Env, mapping: Arc<Mapping>) -> napi::Result<Unknown<'_>> {
     if (mapping.len() as u64) < SHOWN || !external_allowed(env) {
         return Ok(BufferSlice::copy_from(env, &mapping[..])?.to_unknown());
     }
-    let (data, length) = (mapping.as_ptr().cast_mut(), mapping.len());
-    external(env, data, length, Box::new((mapping, reader)))
+    let (data, length) = (mapping.as_mut_ptr(), mapping.len());
+    external(env, data, length, Box::new(mapping))
+}
+
+/// A Buffer that owns `bytes`.
+pub(crate) fn owning(env: &Env, bytes: Vec<u8>) -> napi::Result<Unknown<'_>> {
+    Ok(BufferSlice::from_data(env, bytes)?.to_unknown())
 }
 
 /// Whether this process may have buffers over memory that V8 did not allocate. It is the same in all its environments.

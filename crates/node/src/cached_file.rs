@@ -1,7 +1,6 @@
 //! Handles of stored files.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use napi::Env;
 use napi::bindgen_prelude::{ArrayBuffer, PromiseRaw, Unknown};
@@ -25,9 +24,9 @@ pub struct NativeFile {
 impl NativeFile {
     /// What never changes while the handle is open.
     #[napi(catch_unwind)]
-    pub fn describe(&self, env: &Env) -> napi::Result<NativeFileDescription> {
+    pub fn describe(&self, env: Env) -> napi::Result<NativeFileDescription> {
         let file = self.file()?;
-        let zero_copy = file.zero_copy() && file.size() >= buffer::SHOWN && buffer::external_allowed(env);
+        let zero_copy = file.zero_copy() && file.size() >= buffer::SHOWN && buffer::external_allowed(&env);
         Ok(NativeFileDescription {
             repo: file.repo().to_owned(),
             path: file.path().to_owned(),
@@ -35,7 +34,7 @@ impl NativeFile {
             size: to_js(file.size()),
             digest: file.digest().into(),
             zero_copy,
-            blob: format!("{:p}:{}", Arc::as_ptr(file.reader()), file.zero_copy()),
+            blob: format!("{}:{}", hex::encode(file.reader().name().0), file.zero_copy()),
         })
     }
 
@@ -44,8 +43,15 @@ impl NativeFile {
     pub fn view<'env>(&self, env: &'env Env, start: f64, end: f64) -> napi::Result<Unknown<'env>> {
         let file = self.file()?;
         let range = range(start, end);
-        let mapping = if range == (0..file.size()) { file.map() } else { file.window(range) };
-        buffer::over(env, mapping.map_err(to_napi)?, Arc::clone(file.reader()))
+        if range == (0..file.size()) {
+            return buffer::over(env, file.map().map_err(to_napi)?);
+        }
+        let reader = file.reader();
+        if file.zero_copy() {
+            buffer::over(env, reader.window(range).map_err(to_napi)?)
+        } else {
+            buffer::owning(env, reader.copy(range).map_err(to_napi)?)
+        }
     }
 
     /// Checks the blocks that hold the bytes from `start` to `end`, each once.
@@ -106,8 +112,7 @@ pub struct NativeFileDescription {
     pub digest: NativeDigest,
     /// Whether views show the stored bytes themselves.
     pub zero_copy: bool,
-    /// Names the blob's reader in this process, and whether it is copied: the same for all handles that can share buffers,
-    /// while any of them or of their buffers lives.
+    /// Names the content, and whether it is copied: handles with the same name can share buffers.
     pub blob: String,
 }
 
@@ -125,7 +130,7 @@ pub struct NativeExtent {
 impl From<Extent> for NativeExtent {
     fn from(extent: Extent) -> Self {
         Self {
-            file: extent.file.to_string_lossy().into_owned(),
+            file: extent.path.to_string_lossy().into_owned(),
             offset: to_js(extent.offset),
             length: to_js(extent.length),
         }

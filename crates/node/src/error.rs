@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tabagent_model_cache::Error;
 
 /// Packs `code`, message, fields and causes.
-pub(crate) fn to_napi(error: Error) -> napi::Error {
+pub(crate) fn to_napi(error: impl Into<Error>) -> napi::Error {
+    let error = error.into();
     let packed = json!({
         "code": error.code(),
         "message": error.to_string(),
