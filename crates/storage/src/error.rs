@@ -8,7 +8,6 @@ pub type Result<T> = std::result::Result<T, StorageError>;
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum StorageError {
     /// Free space and call again; nothing complete was lost.
     #[error(
@@ -73,6 +72,14 @@ pub enum StorageError {
         /// The limit in the same unit.
         limit: u64,
     },
+    /// The call does not fit the blob: a programming error of the caller.
+    #[error("{what} does not allow this call: {reason}")]
+    InvalidArgument {
+        /// The blob or operation.
+        what: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// The operating system refused.
     #[error("cannot {action} at {}: {source}", path.display())]
     Io {
@@ -131,6 +138,7 @@ impl StorageError {
             E::Corrupted | E::PageNotFound | E::Panic => {
                 Self::Corrupt { what: format!("the database at {}", path.display()), reason }
             }
+            E::Other(code) if disk_full(code) => Self::NoSpace { path: owned, needed: 0, available: 0 },
             E::Busy => Self::InUse { what: format!("the database at {}", path.display()), reason },
             other => Self::Database { action, path: owned, source: other },
         }
@@ -140,4 +148,11 @@ impl StorageError {
     pub(crate) fn corrupt(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Corrupt { what: what.into(), reason: reason.into() }
     }
+}
+
+fn disk_full(code: i32) -> bool {
+    matches!(
+        io::Error::from_raw_os_error(code).kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }

@@ -9,39 +9,55 @@
 //! A *blob* is one file's bytes, named by their sha256. Creating goes C, then M; deleting goes M, then C; reading goes M, then
 //! C. Whoever writes or deletes a blob holds its *lease*.
 
+mod abandon;
 mod budget;
 mod chunk;
 mod digest;
 mod environment;
 mod error;
 mod extent;
+mod finish;
 mod format;
+mod hasher;
 mod key;
 mod layout;
+mod lease;
+mod ledger;
+mod lock_file;
 mod mapping;
 mod owned_bytes;
 mod pin;
+mod placement;
 mod platform;
+mod put;
 mod raw;
 mod reader;
 mod readers;
 mod record;
 mod registry;
+mod reservation;
+mod room;
+mod segments;
 mod snapshot;
 mod store;
+mod sync;
 mod table;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod upkeep;
 mod verify;
+mod writer;
 
 pub use digest::{BlobName, Digest, Incarnation};
 pub use error::{Result, StorageError};
 pub use extent::Extent;
+pub use finish::Finish;
 pub use key::{EndpointId, Key, RepoScope};
 pub use layout::{BLOCK_SIZE, CHUNK_SIZE, INLINE_LIMIT};
+pub use lease::{Lease, Presence};
 pub use mapping::Mapping;
+pub use put::PutOutcome;
 pub use reader::BlobReader;
 pub use record::{
     AliasRecord, BlobRecord, BlobState, FileMetadata, FormatRecord, ManifestFile, ManifestQuant,
@@ -51,3 +67,4 @@ pub use registry::{StorageRegistry, StoreOptions};
 pub use store::Store;
 pub use table::{Aliases, Blobs, Files, Formats, Inlines, Manifests, Quants, Refs, Table, Uses};
 pub use transaction::{ReadTransaction, WriteTransaction};
+pub use writer::BlobWriter;

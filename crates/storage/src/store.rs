@@ -10,6 +10,7 @@ use crate::format;
 use crate::readers::Readers;
 use crate::registry::StoreOptions;
 use crate::snapshot::Snapshot;
+use crate::sync::Syncer;
 use crate::transaction::{ReadTransaction, WriteTransaction};
 
 /// Folder of environment C below the root.
@@ -21,8 +22,10 @@ const LOCKS: &str = "locks";
 
 /// An open store. [`crate::StorageRegistry::open`] gives it.
 pub struct Store {
+    // Field order is load-bearing: the sync thread ends before the environments may close.
+    pub(crate) syncer: Syncer,
     pub(crate) chunks: Arc<ChunkEnvironment>,
-    pub(crate) manifests: ManifestEnvironment,
+    pub(crate) manifests: Arc<ManifestEnvironment>,
     pub(crate) readers: Readers,
     root: PathBuf,
     locks: PathBuf,
@@ -48,10 +51,11 @@ impl Store {
                 create_private(folder)?;
             }
         }
-        let manifests = ManifestEnvironment::open(root.join(MANIFESTS), read_only)?;
+        let manifests = Arc::new(ManifestEnvironment::open(root.join(MANIFESTS), read_only)?);
         format::check(&root, &manifests)?;
         let chunks = Arc::new(ChunkEnvironment::open(root.join(CHUNKS), read_only)?);
-        Ok(Arc::new(Self { chunks, manifests, readers: Readers::default(), root, locks, read_only }))
+        let syncer = Syncer::new(root.clone(), Arc::clone(&chunks), Arc::clone(&manifests));
+        Ok(Arc::new(Self { syncer, chunks, manifests, readers: Readers::default(), root, locks, read_only }))
     }
 
     /// The store's folder, canonical.
@@ -84,13 +88,19 @@ impl Store {
     /// # Errors
     /// What `f` returns, or [`StorageError::Database`], [`StorageError::ReadOnly`].
     pub fn write<T>(&self, f: impl FnOnce(&WriteTransaction<'_>) -> Result<T>) -> Result<T> {
+        self.check_writable()?;
+        self.manifests.write(f)
+    }
+
+    /// Refuses what a store opened read-only cannot do.
+    pub(crate) fn check_writable(&self) -> Result<()> {
         if self.read_only {
             return Err(StorageError::ReadOnly {
                 path: self.root.clone(),
                 reason: "it was opened read-only".to_owned(),
             });
         }
-        self.manifests.write(f)
+        Ok(())
     }
 
     /// Pins the newest state of C.

@@ -1,0 +1,33 @@
+//! Forgets a partial blob.
+
+use crate::digest::{BlobName, Incarnation};
+use crate::error::Result;
+use crate::key::Key;
+use crate::lease::Lease;
+use crate::record::{BlobRecord, BlobState};
+use crate::store::Store;
+use crate::table::Blobs;
+
+impl Store {
+    /// Forgets the partial blob of the lease and gives its chunks back; false when there is none. A complete blob stays.
+    ///
+    /// # Errors
+    /// [`crate::StorageError::NoSpace`] when the disk is too full to change the store safely (the blob is forgotten, its chunks
+    /// wait for the next prune); [`crate::StorageError::Io`].
+    pub fn abandon(&self, lease: Lease) -> Result<bool> {
+        let name = *lease.name();
+        let record = self.read(|t| t.get::<Blobs>(&Key::blob(&name)))?;
+        let partial = record.filter(|record| record.state == BlobState::Partial);
+        if let Some(record) = &partial {
+            self.forget(name, record)?;
+        }
+        drop(lease);
+        Ok(partial.is_some())
+    }
+
+    /// Deletes a partial blob whose lease the caller holds: M, then C.
+    pub(crate) fn forget(&self, name: BlobName, record: &BlobRecord) -> Result<()> {
+        self.write(|t| t.delete::<Blobs>(&Key::blob(&name)))?;
+        self.release(&Incarnation(record.incarnation), record.size)
+    }
+}

@@ -1,0 +1,142 @@
+//! Takes chunks in C for a file, and gives them back.
+
+use std::ops::Range;
+
+use libmdbx::{RW, Transaction, WriteMap};
+
+use crate::chunk::{ChunkHeader, chunk_key};
+use crate::digest::Incarnation;
+use crate::error::{Result, StorageError};
+use crate::layout::{CHUNK_PAGE, CHUNKS_PER_RESERVE, chunk_count, chunk_length};
+use crate::raw::{self, PageRun, TableHandle};
+use crate::store::Store;
+
+/// What the trees need at least to delete chunks (16 MiB): less, and a full disk could end the process.
+const DELETE_ROOM: u64 = 16 << 20;
+
+impl Store {
+    /// Reserves chunks for a file of `size` bytes under a new incarnation, durable and with room on the disk. Nothing is left
+    /// of it when it fails.
+    pub(crate) fn reserve(&self, size: u64) -> Result<Incarnation> {
+        let incarnation = Incarnation::random()?;
+        let _room = self.lock_room()?;
+        self.check_room(disk_need(size, 0..chunk_count(size)))?;
+        let mut reserved = 0;
+        while reserved < chunk_count(size) {
+            let end = chunk_count(size).min(reserved + CHUNKS_PER_RESERVE as u64);
+            if let Err(error) = self.reserve_some(incarnation, size, reserved..end) {
+                // The first error counts; what cannot be given back now is an orphan for prune.
+                self.release(&incarnation, size).ok();
+                return Err(error);
+            }
+            reserved = end;
+        }
+        Ok(incarnation)
+    }
+
+    fn reserve_some(&self, incarnation: Incarnation, size: u64, chunks: Range<u64>) -> Result<()> {
+        self.make_room(disk_need(size, chunks.clone()))?;
+        let runs = self.write_chunks(|txn| {
+            chunks
+                .map(|n| put_chunk(txn, self.chunks.table(), incarnation, size, n))
+                .collect::<libmdbx::Result<Vec<_>>>()
+        })?;
+        let backed = runs.iter().try_for_each(|run| self.back(*run));
+        if backed.is_err() {
+            // Deleting needs room, which a partly backed run may just have taken.
+            runs.iter().for_each(|run| drop(self.unback(*run)));
+        }
+        backed
+    }
+
+    /// Deletes the chunks of an incarnation that no record names any more; missing ones are no error.
+    pub(crate) fn release(&self, incarnation: &Incarnation, size: u64) -> Result<()> {
+        self.enough_room(DELETE_ROOM)?;
+        self.write_chunks(|txn| {
+            for n in 0..chunk_count(size) {
+                let n = u32::try_from(n).map_err(|_| libmdbx::Error::BadValSize)?;
+                raw::delete(txn, self.chunks.table(), chunk_key(incarnation, n).as_bytes())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs `f` in a durable transaction of C, right after a sync outside its lock: the commit flushes everything pending.
+    fn write_chunks<T>(
+        &self,
+        f: impl FnOnce(&Transaction<'_, RW, WriteMap>) -> libmdbx::Result<T>,
+    ) -> Result<T> {
+        self.syncer.flush_chunks()?;
+        let fail = |error| StorageError::database("change the chunks", self.chunks.path(), error);
+        let txn = self.chunks.writable()?.begin_rw_txn().map_err(fail)?;
+        let out = f(&txn).map_err(fail)?;
+        self.syncer.guard(txn.commit().map_err(fail))?;
+        Ok(out)
+    }
+}
+
+fn put_chunk(
+    txn: &Transaction<'_, RW, WriteMap>,
+    table: TableHandle,
+    incarnation: Incarnation,
+    file_size: u64,
+    n: u64,
+) -> libmdbx::Result<PageRun> {
+    let n = u32::try_from(n).map_err(|_| libmdbx::Error::BadValSize)?;
+    let header = ChunkHeader { incarnation, n, file_size };
+    raw::reserve(txn, table, chunk_key(&incarnation, n).as_bytes(), header.payload_length(), &header.encode())
+}
+
+/// Bytes in the data file of these chunks of a file of `size` bytes: header page and payload, in whole pages.
+fn disk_need(size: u64, chunks: Range<u64>) -> u64 {
+    let page = CHUNK_PAGE as u64;
+    chunks.map(|n| page + chunk_length(size, n).next_multiple_of(page)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::CHUNK_SIZE;
+    use crate::placement::Placement;
+    use crate::registry::{StorageRegistry, StoreOptions};
+
+    #[test]
+    fn a_file_of_more_than_one_transaction_has_all_its_chunks_until_it_is_released() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = StorageRegistry::new(folder.path()).open("s".as_ref(), StoreOptions::default()).unwrap();
+        let size = 17 * CHUNK_SIZE + 70_000;
+        let incarnation = store.reserve(size).unwrap();
+        let placement = Placement::find(&store.chunks, incarnation, size).unwrap().unwrap();
+        let places = [0, 16 * CHUNK_SIZE - 1000, 17 * CHUNK_SIZE - 1, size - 2000];
+        for (seed, offset) in (1_u8..).zip(places) {
+            placement.write_at(offset, &[seed; 2000]).unwrap();
+        }
+        placement.seal(&[7; 32]).unwrap();
+        for (seed, offset) in (1_u8..).zip(places) {
+            let mut found = [0; 2000];
+            placement.read_at(offset, &mut found).unwrap();
+            assert_eq!(found, [seed; 2000], "at {offset}");
+        }
+        placement.refresh().unwrap();
+        store.release(&incarnation, size).unwrap();
+        assert!(Placement::find(&store.chunks, incarnation, size).unwrap().is_none());
+        assert!(placement.refresh().is_err());
+    }
+
+    #[test]
+    fn released_pages_are_reserved_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = StorageRegistry::new(folder.path()).open("s".as_ref(), StoreOptions::default()).unwrap();
+        let before = |store: &Store| store.chunks.writable().unwrap().info().unwrap().last_pgno();
+        for _ in 0..3 {
+            let incarnation = store.reserve(CHUNK_SIZE).unwrap();
+            store.release(&incarnation, CHUNK_SIZE).unwrap();
+        }
+        let end = before(&store);
+        for _ in 0..20 {
+            let incarnation = store.reserve(CHUNK_SIZE).unwrap();
+            store.release(&incarnation, CHUNK_SIZE).unwrap();
+        }
+        assert!(before(&store) <= end, "{} pages, then {}", end, before(&store));
+    }
+}

@@ -1,0 +1,142 @@
+//! Room on the disk before libmdbx needs it: its writable map turns a full disk into a signal that ends the process.
+//!
+//! libmdbx touches only the first page of a reserved run and a few pages of its trees. Those are safe when the end of the file has
+//! its room on the disk before a transaction begins, and the file system has a margin for pages inside the file whose room was
+//! given back. Free pages inside the file are not counted as room: whether they can be reused depends on every process's readers.
+//! On file systems (and systems) that cannot allocate without changing a file's size, the margin alone must do.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
+
+use crate::environment::ChunkEnvironment;
+use crate::error::{Result, StorageError};
+use crate::layout::{CHUNK_GROWTH, CHUNK_PAGE};
+use crate::platform::{self, BorrowedFile};
+use crate::raw::PageRun;
+use crate::store::Store;
+
+/// What the file system must have beyond the need (256 MiB).
+const MARGIN: u64 = 256 << 20;
+
+/// Allocation stops when the file system would have less than this (32 MiB): it is never filled up from here.
+const FLOOR: u64 = 32 << 20;
+
+/// Bytes allocated between two looks at the free space.
+const STEP: u64 = 64 << 20;
+
+/// What the trees of one transaction may take beyond its chunks.
+const TREES: u64 = 64 * CHUNK_PAGE as u64;
+
+/// Name of the lock file under which room is made and taken, one process at a time.
+const LOCK: &str = "room";
+
+impl Store {
+    /// Checks that the file system can take `bytes` more and keep 256 MiB.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSpace`] when it cannot, [`StorageError::Io`] when it does not tell.
+    pub fn check_room(&self, bytes: u64) -> Result<()> {
+        self.enough_room(bytes.saturating_add(MARGIN))
+    }
+
+    /// Checks that the file system has `needed` bytes.
+    pub(crate) fn enough_room(&self, needed: u64) -> Result<()> {
+        self.enough(needed, self.available()?)
+    }
+
+    fn available(&self) -> Result<u64> {
+        platform::available(self.root()).map_err(|e| StorageError::io("ask for free space", self.root(), e))
+    }
+
+    fn enough(&self, needed: u64, available: u64) -> Result<()> {
+        if available >= needed {
+            return Ok(());
+        }
+        Err(StorageError::NoSpace { path: self.root().to_owned(), needed, available })
+    }
+
+    /// Waits for the right to make room and take it. Held for milliseconds, and freed by the system when its holder dies.
+    pub(crate) fn lock_room(&self) -> Result<File> {
+        let path = self.locks().join(LOCK);
+        let fail = |error| StorageError::io("lock a file", &path, error);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(fail)?;
+        file.lock().map_err(fail)?;
+        Ok(file)
+    }
+
+    /// Gives the end of C's file room for `bytes` more, so that the growth of the next transaction cannot fail.
+    pub(crate) fn make_room(&self, bytes: u64) -> Result<()> {
+        self.check_room(bytes)?;
+        let file = data_file(&self.chunks)?;
+        let fail = |error| StorageError::io("look at the data file", &self.chunks.data_path(), error);
+        let (size, _) = platform::file_size(file).map_err(fail)?;
+        let start = used_end(&self.chunks)?;
+        let end = size.max(start + bytes + TREES).next_multiple_of(CHUNK_GROWTH.unsigned_abs() as u64);
+        self.allocate(file, start..end)
+    }
+
+    /// Gives the payload of a reserved run room of its own. Pages that an export shares (reflink) own none any more, and those
+    /// of a run inside the file may have given theirs back.
+    pub(crate) fn back(&self, run: PageRun) -> Result<()> {
+        let file = data_file(&self.chunks)?;
+        let payload = run.payload_offset()..run.offset() + u64::from(run.pages) * CHUNK_PAGE as u64;
+        match platform::punch(file, payload.start, payload.end - payload.start) {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => {
+                return Err(StorageError::io("make room in the data file", &self.chunks.data_path(), error));
+            }
+            _ => {}
+        }
+        self.allocate(file, payload)
+    }
+
+    /// Gives the room of a run that could not be backed whole back to the disk.
+    pub(crate) fn unback(&self, run: PageRun) -> Result<()> {
+        let file = data_file(&self.chunks)?;
+        let length = u64::from(run.pages.saturating_sub(1)) * CHUNK_PAGE as u64;
+        platform::punch(file, run.payload_offset(), length)
+            .map_err(|error| StorageError::io("give room back", &self.chunks.data_path(), error))
+    }
+
+    fn allocate(&self, file: BorrowedFile<'_>, range: Range<u64>) -> Result<()> {
+        let mut at = range.start;
+        while at < range.end {
+            let length = STEP.min(range.end - at);
+            let available = self.available()?;
+            if available < length + FLOOR {
+                return self.enough(range.end - at + FLOOR, available);
+            }
+            match platform::allocate(file, at, length) {
+                Ok(()) => at += length,
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    return self.enough(range.end - at + FLOOR, self.available()?.min(length));
+                }
+                Err(error) => {
+                    return Err(StorageError::io(
+                        "make room in the data file",
+                        &self.chunks.data_path(),
+                        error,
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn data_file(chunks: &ChunkEnvironment) -> Result<BorrowedFile<'_>> {
+    let file = chunks.environment().data_file();
+    file.map_err(|error| StorageError::database("open the data file", chunks.path(), error))
+}
+
+/// File offset after the last page in use.
+fn used_end(chunks: &ChunkEnvironment) -> Result<u64> {
+    let info = chunks.writable()?.info();
+    let info = info.map_err(|error| StorageError::database("look at the database", chunks.path(), error))?;
+    Ok((info.last_pgno() as u64 + 1) * CHUNK_PAGE as u64)
+}

@@ -1,0 +1,232 @@
+//! Writes a blob in place: any range, in any order, from any thread, resumed where an earlier writer stopped.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use crate::digest::{BlobName, Digest, Incarnation};
+use crate::error::{Result, StorageError};
+use crate::hasher;
+use crate::key::Key;
+use crate::layout::INLINE_LIMIT;
+use crate::lease::Lease;
+use crate::ledger::{BlobIdentity, Ledger};
+use crate::placement::Placement;
+use crate::record::{BlobRecord, BlobState, Segment};
+use crate::segments::segments_of;
+use crate::store::Store;
+use crate::table::Blobs;
+
+/// Writes one blob. Clones share everything; the last one to go records what was written, then frees the lease. So a blocking
+/// write whose caller was cancelled stays safe: it holds a clone until it has returned.
+#[derive(Clone, Debug)]
+pub struct BlobWriter {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    /// `None` when the blob was complete before: then there is nothing to write.
+    pub(crate) work: Option<Work>,
+    pub(crate) expected: Digest,
+    size: u64,
+    resumed_from: u64,
+    // Field order is load-bearing: the lease is freed last but for the store, whose environments everything above needs.
+    lease: Lease,
+    pub(crate) store: Arc<Store>,
+}
+
+/// What is shared with the threads that hash and sync.
+pub(crate) struct Work {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) placement: Arc<Placement>,
+    hasher: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlobWriter")
+            .field("name", self.lease.name())
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Continues the partial blob of the lease, or reserves room for it. A partial blob continues when it has the same size and its
+    /// chunks are still there; else it is dropped. A blob that is complete already gives a writer that misses nothing and
+    /// whose `finish` only publishes. Files under 64 KiB have no writer: [`Store::put_bytes`] takes them.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSpace`] before anything is changed; [`StorageError::InvalidArgument`] when the lease is another
+    /// blob's or the file is under 64 KiB; [`StorageError::Io`] also when an earlier sync of this store failed.
+    pub fn writer(self: &Arc<Self>, lease: Lease, size: u64, expected: Digest) -> Result<BlobWriter> {
+        let name = *lease.name();
+        if expected.blob_name() != name {
+            return Err(refused(name, "the lease is another blob's"));
+        }
+        let record = self.read(|t| t.get::<Blobs>(&Key::blob(&name)))?;
+        let work = match record {
+            Some(BlobRecord { state: BlobState::Complete | BlobState::Inline, .. }) => None,
+            _ if size < INLINE_LIMIT => return Err(refused(name, "it is under 64 KiB: use put_bytes")),
+            record => Some(self.start_work(name, size, expected, record)?),
+        };
+        let incarnation = work.as_ref().map(|work| work.ledger.identity().incarnation);
+        lease.note(incarnation.as_ref());
+        let resumed_from = work.as_ref().map_or(size, |work| work.ledger.covered());
+        let store = Arc::clone(self);
+        Ok(BlobWriter { inner: Arc::new(Inner { work, expected, size, resumed_from, lease, store }) })
+    }
+
+    fn start_work(
+        &self,
+        name: BlobName,
+        size: u64,
+        expected: Digest,
+        record: Option<BlobRecord>,
+    ) -> Result<Work> {
+        let provisional = matches!(expected, Digest::GitSha1(_));
+        let (incarnation, placement, segments) = match self.resume(name, size, record)? {
+            Some(found) => found,
+            None => self.begin(name, size, provisional)?,
+        };
+        let identity = BlobIdentity { name, size, incarnation, provisional };
+        let (ledger, placement) = (Arc::new(Ledger::new(identity, &segments)), Arc::new(placement));
+        self.syncer.register(&ledger, &placement)?;
+        let hasher = hasher::start(Arc::clone(&ledger), Arc::clone(&placement), expected)?;
+        Ok(Work { ledger, placement, hasher: Mutex::new(Some(hasher)) })
+    }
+
+    /// The chunks of a partial blob, when they still fit; drops it otherwise.
+    fn resume(&self, name: BlobName, size: u64, record: Option<BlobRecord>) -> Result<Option<Found>> {
+        let Some(record) = record else { return Ok(None) };
+        let incarnation = Incarnation(record.incarnation);
+        let placement = match Placement::find(&self.chunks, incarnation, size) {
+            Ok(placement) => placement.filter(|_| record.size == size),
+            Err(StorageError::Corrupt { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        match placement {
+            Some(placement) => Ok(Some((incarnation, placement, record.segments))),
+            None => self.forget(name, &record).map(|()| None),
+        }
+    }
+
+    /// Reserves chunks and records the blob: C, its pin, then M.
+    fn begin(&self, name: BlobName, size: u64, provisional: bool) -> Result<Found> {
+        let incarnation = self.reserve(size)?;
+        let begun = self.record_new(BlobIdentity { name, size, incarnation, provisional });
+        if begun.is_err() {
+            // The first error counts; what cannot be given back now is an orphan for prune.
+            self.release(&incarnation, size).ok();
+        }
+        begun.map(|placement| (incarnation, placement, Vec::new()))
+    }
+
+    fn record_new(&self, identity: BlobIdentity) -> Result<Placement> {
+        let placement = Placement::find(&self.chunks, identity.incarnation, identity.size)?;
+        let placement = placement
+            .ok_or_else(|| StorageError::corrupt("a new reservation", "its chunks are not there"))?;
+        let record = identity.record(BlobState::Partial, Vec::new());
+        self.write(|t| t.put::<Blobs>(&Key::blob(&identity.name), &record))?;
+        Ok(placement)
+    }
+}
+
+/// A reservation: its incarnation, where it lies, and what of it is recorded.
+type Found = (Incarnation, Placement, Vec<Segment>);
+
+impl BlobWriter {
+    /// Name under which the blob is written: its sha256, or the provisional name.
+    #[must_use]
+    pub fn name(&self) -> &BlobName {
+        self.inner.lease.name()
+    }
+
+    /// Whole size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.inner.size
+    }
+
+    /// The ranges not written yet, sorted and disjoint. A block that turns out to be damaged on disk is among them again.
+    #[must_use]
+    pub fn missing(&self) -> Vec<Range<u64>> {
+        self.inner.work.as_ref().map_or_else(Vec::new, |work| work.ledger.missing())
+    }
+
+    /// Bytes that were there when the writer began.
+    #[must_use]
+    pub fn resumed_from(&self) -> u64 {
+        self.inner.resumed_from
+    }
+
+    /// Bytes that are there now, those of earlier writers included.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.inner.work.as_ref().map_or(self.inner.size, |work| work.ledger.covered())
+    }
+
+    /// Writes `bytes` at `offset`; blocks while the store has 128 MiB that are not durable. The later of two writes of the same
+    /// bytes wins; two at once leave those bytes missing.
+    ///
+    /// # Errors
+    /// [`StorageError::InvalidArgument`] beyond the end or once `finish` runs; [`StorageError::NoSpace`];
+    /// [`StorageError::Io`], also when an earlier sync of this store failed.
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let length = bytes.len() as u64;
+        let end = offset.checked_add(length).filter(|end| *end <= self.inner.size);
+        let end = end.ok_or_else(|| refused(*self.name(), "the write reaches beyond its end"))?;
+        let Some(work) = &self.inner.work else {
+            return Err(refused(*self.name(), "it is complete already"));
+        };
+        let syncer = &self.inner.store.syncer;
+        syncer.admit(length)?;
+        let outcome = work.write(offset..end, bytes);
+        syncer.landed(length, outcome.is_ok());
+        outcome
+    }
+
+    /// Returns once everything written before is durable and recorded.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSpace`], [`StorageError::Io`]; after an input/output error this store records nothing more until it is
+    /// opened anew.
+    pub fn checkpoint(&self) -> Result<()> {
+        match &self.inner.work {
+            Some(_) => self.inner.store.syncer.checkpoint(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Work {
+    fn write(&self, range: Range<u64>, bytes: &[u8]) -> Result<()> {
+        let offset = range.start;
+        let flight = self.ledger.begin(range)?;
+        let outcome = self.placement.write_at(offset, bytes);
+        let segments = if outcome.is_ok() { segments_of(offset, bytes) } else { Vec::new() };
+        self.ledger.end(flight, segments);
+        outcome
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let Some(work) = &self.work else { return };
+        work.ledger.end_hashing();
+        if let Some(hasher) = work.hasher.lock().take() {
+            hasher.join().ok();
+        }
+        // What cannot be recorded now is fetched again. The lease is freed only afterwards, so no later holder's record is
+        // overwritten.
+        if work.ledger.unrecorded().is_some() {
+            self.store.syncer.checkpoint().ok();
+        }
+    }
+}
+
+pub(crate) fn refused(name: BlobName, reason: &str) -> StorageError {
+    StorageError::InvalidArgument { what: format!("blob {name}"), reason: reason.to_owned() }
+}
