@@ -32,26 +32,32 @@ pub(crate) struct ModelInfo {
     pub(crate) siblings: Option<Vec<Sibling>>,
 }
 
-/// One file of the listing, from model info (`rfilename`) or from the tree (`path`).
+/// One file of the listing: model info names its fields `rfilename` and `blobId`, the tree `path` and `oid`.
 #[derive(Deserialize)]
 pub(crate) struct Sibling {
-    #[serde(rename = "rfilename", alias = "path")]
-    pub(crate) path: String,
-    #[serde(rename = "type", default = "file")]
-    pub(crate) kind: String,
+    #[serde(default)]
+    rfilename: Option<String>,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(rename = "type", default)]
+    kind: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     size: Option<u64>,
-    #[serde(rename = "blobId", alias = "oid", default, deserialize_with = "lenient")]
+    #[serde(rename = "blobId", default, deserialize_with = "lenient")]
     blob_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    oid: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     lfs: Option<Lfs>,
 }
 
-/// The LFS pointer's content.
+/// The LFS pointer's content; the digest is `sha256` in model info and `oid` in the tree.
 #[derive(Deserialize)]
 struct Lfs {
-    #[serde(alias = "oid")]
-    sha256: String,
+    #[serde(default)]
+    sha256: Option<String>,
+    #[serde(default)]
+    oid: Option<String>,
     #[serde(default)]
     size: Option<u64>,
 }
@@ -110,18 +116,26 @@ impl ModelInfo {
 }
 
 impl Sibling {
+    /// Empty when the server names none, which is no safe path.
+    pub(crate) fn path(&self) -> &str {
+        self.rfilename.as_deref().or(self.path.as_deref()).unwrap_or_default()
+    }
+
+    /// Trees also list folders.
+    pub(crate) fn is_file(&self) -> bool {
+        self.kind.as_deref().is_none_or(|kind| kind == "file")
+    }
+
     /// The file, when size and digest are there and well-formed. For LFS files the git blob is only the pointer.
     pub(crate) fn listed(&self) -> Option<ListedFile> {
         let (size, digest) = match &self.lfs {
-            Some(lfs) => (lfs.size.or(self.size)?, Digest::sha256(&lfs.sha256)?),
-            None => (self.size?, Digest::git_sha1(self.blob_id.as_deref()?)?),
+            Some(lfs) => {
+                (lfs.size.or(self.size)?, Digest::sha256(lfs.sha256.as_deref().or(lfs.oid.as_deref())?)?)
+            }
+            None => (self.size?, Digest::git_sha1(self.blob_id.as_deref().or(self.oid.as_deref())?)?),
         };
-        Some(ListedFile { path: self.path.clone(), size, digest })
+        Some(ListedFile { path: self.path().to_owned(), size, digest })
     }
-}
-
-fn file() -> String {
-    "file".to_owned()
 }
 
 /// `T` where the value has its shape, else `None`.

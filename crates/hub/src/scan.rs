@@ -71,16 +71,16 @@ fn canonical_repo(info: &ModelInfo, asked: &str) -> String {
 }
 
 fn sort_out(siblings: Vec<Sibling>, url: &Url) -> Result<(Vec<ListedFile>, Vec<String>), HubError> {
-    let (safe, refused): (Vec<_>, Vec<_>) = siblings.into_iter().partition(|file| is_safe_path(&file.path));
+    let (safe, refused): (Vec<_>, Vec<_>) = siblings.into_iter().partition(|file| is_safe_path(file.path()));
     let listed = |file: Sibling| {
         file.listed().ok_or_else(|| {
-            no_listing(url, "a size and a digest for every file", &format!("none for {:?}", file.path))
+            no_listing(url, "a size and a digest for every file", &format!("none for {:?}", file.path()))
         })
     };
     let mut files = safe.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files.dedup_by(|a, b| a.path == b.path);
-    Ok((files, refused.into_iter().map(|file| file.path).collect()))
+    Ok((files, refused.iter().map(|file| file.path().to_owned()).collect()))
 }
 
 pub(crate) fn no_listing(url: &Url, expected: &str, actual: &str) -> HubError {

@@ -15,7 +15,7 @@ pub(crate) async fn files(ask: &Ask<'_>, repo: &str, commit: &str) -> Result<Vec
     let mut files = Vec::new();
     loop {
         let page = ask.json::<Vec<Sibling>>(&url).await?;
-        files.extend(page.body.into_iter().filter(|entry| entry.kind == "file"));
+        files.extend(page.body.into_iter().filter(Sibling::is_file));
         let Some(next) = page.link.as_deref().and_then(|link| next_page(&url, link)) else {
             return Ok(files);
         };

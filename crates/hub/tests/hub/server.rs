@@ -206,6 +206,7 @@ async fn read(stream: &mut BufReader<TcpStream>, connection: usize) -> std::io::
 }
 
 fn head(reply: &Reply) -> String {
-    let headers: String = reply.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    format!("HTTP/1.1 {} Reason\r\n{headers}\r\n", reply.status)
+    let lines = reply.headers.iter().map(|(name, value)| format!("{name}: {value}"));
+    let lines: Vec<_> = std::iter::once(format!("HTTP/1.1 {} Reason", reply.status)).chain(lines).collect();
+    format!("{}\r\n\r\n", lines.join("\r\n"))
 }

@@ -1,0 +1,188 @@
+//! Listings: one request where it suffices, the tree where it does not.
+
+use serde_json::{Value, json};
+use tabagent_hub::{Digest, HubClient, HubError, Listing};
+use tokio_util::sync::CancellationToken;
+
+use crate::server::{Reply, Request, Server};
+use crate::world::{COMMIT, DIGEST, options};
+
+const SHA1: &str = "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";
+
+async fn scan(server: &Server, repo: &str, revision: &str) -> Result<Listing, HubError> {
+    let client = HubClient::new(options(server.url())).unwrap();
+    client.scan(repo, revision, &CancellationToken::new()).await
+}
+
+fn info(siblings: &Value) -> Value {
+    json!({
+        "id": "Owner/Model", "sha": COMMIT, "gated": "auto", "pipeline_tag": "feature-extraction",
+        "library_name": "transformers.js", "tags": ["onnx", "license:mit"], "cardData": { "license": "apache-2.0" },
+        "config": { "quantization_config": { "quant_method": "gptq", "bits": 4 } }, "siblings": siblings,
+    })
+}
+
+fn lfs(path: &str) -> Value {
+    json!({ "rfilename": path, "size": 5, "blobId": SHA1, "lfs": { "sha256": DIGEST, "size": 5, "pointerSize": 134 } })
+}
+
+fn git(path: &str) -> Value {
+    json!({ "rfilename": path, "size": 7, "blobId": SHA1 })
+}
+
+#[tokio::test]
+async fn one_request_tells_everything() {
+    let body = info(&json!([lfs("onnx/model.onnx"), git("config.json")]));
+    let server = Server::start(move |_| Reply::json(&body)).await;
+    let listing = scan(&server, "owner/model", "refs/pr/3").await.unwrap();
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(server.requests()[0].target, "/api/models/owner/model/revision/refs%2Fpr%2F3?blobs=true");
+    assert_eq!((listing.repo.as_str(), listing.commit.as_str()), ("Owner/Model", COMMIT));
+    assert_eq!(listing.pipeline_task.as_deref(), Some("feature-extraction"));
+    assert_eq!(listing.library_name.as_deref(), Some("transformers.js"));
+    assert_eq!(listing.license.as_deref(), Some("apache-2.0"));
+    assert_eq!(listing.tags, ["onnx", "license:mit"]);
+    assert!(listing.gated);
+    assert_eq!((listing.hints.quant_method.as_deref(), listing.hints.bits), (Some("gptq"), Some(4)));
+    let files: Vec<_> =
+        listing.files.iter().map(|file| (file.path.as_str(), file.size, file.digest)).collect();
+    let config = ("config.json", 7, Digest::git_sha1(SHA1).unwrap());
+    assert_eq!(files, [config, ("onnx/model.onnx", 5, Digest::sha256(DIGEST).unwrap())]);
+}
+
+fn page(request: &Request, origin: &str) -> Reply {
+    let target = request.target.as_str();
+    let link = |cursor: &str| format!("<{origin}/api/any?recursive=true&cursor={cursor}>; rel=\"next\"");
+    if !target.contains("/tree/") {
+        return Reply::json(&info(&json!([{ "rfilename": "a" }])));
+    }
+    assert!(target.starts_with(&format!("/api/models/Owner/Model/tree/{COMMIT}?recursive=true")), "{target}");
+    if target.ends_with("cursor=two") {
+        return Reply::json(&json!([{ "type": "file", "path": "c", "size": 3, "oid": SHA1 }]));
+    }
+    let (name, next) = if target.ends_with("cursor=one") { ("b", "two") } else { ("a", "one") };
+    let file =
+        json!({ "type": "file", "path": name, "size": 9, "oid": SHA1, "lfs": { "oid": DIGEST, "size": 9 } });
+    let folder = json!({ "type": "directory", "path": "d", "size": 0, "oid": SHA1 });
+    Reply::json(&json!([file, folder])).header("Link", &link(next))
+}
+
+#[tokio::test]
+async fn the_tree_is_read_page_by_page_at_the_commit() {
+    let server = Server::start(|request| page(request, "")).await;
+    let listing = scan(&server, "owner/model", "main").await.unwrap();
+    let paths: Vec<_> = listing.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["a", "b", "c"]);
+    assert_eq!(listing.files[0].digest, Digest::sha256(DIGEST).unwrap());
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_link_to_another_origin_does_not_take_the_client_there() {
+    let elsewhere = Server::start(|_| Reply::json(&json!([]))).await;
+    let origin = elsewhere.url();
+    let server = Server::start(move |request| page(request, &origin)).await;
+    let listing = scan(&server, "owner/model", "main").await.unwrap();
+    assert_eq!(listing.files.len(), 3);
+    assert_eq!(elsewhere.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn pages_that_link_back_end_in_an_error() {
+    let server = Server::start(|request| {
+        let reply = if request.target.contains("/tree/") { json!([]) } else { info(&json!(null)) };
+        Reply::json(&reply).header("Link", "</x?cursor=same>; rel=\"next\"")
+    });
+    let server = server.await;
+    let error = scan(&server, "owner/model", "main").await.unwrap_err();
+    assert!(matches!(error, HubError::Integrity { .. }), "{error}");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn a_masked_digest_is_asked_of_the_tree_and_then_refused() {
+    let masked =
+        json!([{ "rfilename": "a", "path": "a", "size": 5, "lfs": { "sha256": "*".repeat(64), "size": 5 } }]);
+    let server = Server::start(move |request| {
+        if request.target.contains("/tree/") { Reply::json(&masked) } else { Reply::json(&info(&masked)) }
+    });
+    let server = server.await;
+    let error = scan(&server, "owner/model", "main").await.unwrap_err();
+    assert!(matches!(&error, HubError::Integrity { actual, .. } if actual.contains("\"a\"")), "{error}");
+}
+
+#[tokio::test]
+async fn hostile_paths_are_left_out_and_named() {
+    let hostile = ["../../etc/passwd", "/etc/passwd", "a/../../b", "", "a\\b", "C:/x", "a\u{0}b"];
+    let mut siblings: Vec<_> = hostile.iter().map(|path| git(path)).collect();
+    siblings.push(git("good.json"));
+    siblings.push(git("good.json"));
+    let body = info(&json!(siblings));
+    let server = Server::start(move |_| Reply::json(&body)).await;
+    let listing = scan(&server, "owner/model", "main").await.unwrap();
+    assert_eq!(listing.files.len(), 1);
+    assert_eq!(listing.refused, hostile);
+}
+
+#[tokio::test]
+async fn a_repository_without_files_is_a_listing_too() {
+    let server = Server::start(|_| Reply::json(&info(&json!([])))).await;
+    let listing = scan(&server, "owner/model", "main").await.unwrap();
+    assert_eq!((listing.files.len(), server.requests().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn answers_that_are_no_listing_are_refused() {
+    for body in [json!({}), json!({ "sha": "main", "siblings": [] }), json!([]), json!("hello")] {
+        let server = Server::start(move |_| Reply::json(&body)).await;
+        let error = scan(&server, "owner/model", "main").await.unwrap_err();
+        assert!(matches!(error, HubError::Integrity { .. } | HubError::Http { status: 200, .. }), "{error}");
+    }
+    let server = Server::start(|_| Reply::new(200, b"<html>a portal</html>")).await;
+    let error = scan(&server, "owner/model", "main").await.unwrap_err();
+    assert!(error.to_string().contains("check the endpoint"), "{error}");
+}
+
+#[tokio::test]
+async fn a_renamed_repository_is_listed_under_its_new_name() {
+    let server = Server::start(|request| {
+        let renamed = request.target.replace("/old/name/", "/Owner/Model/");
+        let listed = || Reply::json(&info(&json!([git("a")])));
+        if renamed == request.target { listed() } else { Reply::redirect(307, &renamed) }
+    });
+    let server = server.await;
+    let listing = scan(&server, "old/name", "main").await.unwrap();
+    assert_eq!(listing.repo, "Owner/Model");
+    assert!(server.requests().iter().all(|request| request.header("authorization").is_some()));
+}
+
+#[tokio::test]
+async fn an_api_that_redirects_to_another_origin_is_not_followed() {
+    let elsewhere = Server::start(|_| Reply::json(&info(&json!([])))).await;
+    let target = format!("{}/api", elsewhere.url());
+    let server = Server::start(move |_| Reply::redirect(301, &target)).await;
+    let error = scan(&server, "owner/model", "main").await.unwrap_err();
+    assert!(error.to_string().contains(&elsewhere.url()), "{error}");
+    assert_eq!(elsewhere.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn names_no_repository_can_have_are_refused_without_a_request() {
+    let server = Server::start(|_| Reply::json(&json!({}))).await;
+    for (repo, revision) in [("a/b/c", "main"), ("..", "main"), ("a b", "main"), ("a/b", ""), ("a/b", "../x")]
+    {
+        let error = scan(&server, repo, revision).await.unwrap_err();
+        assert!(matches!(error, HubError::InvalidArgument { .. }), "{error}");
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_files_are_listed() {
+    let siblings: Vec<_> = (0..100_000).map(|n| git(&format!("data/{n:06}.bin"))).collect();
+    let body = Reply::json(&info(&json!(siblings)));
+    let server = Server::start(move |_| body.clone()).await;
+    let listing = scan(&server, "owner/model", "main").await.unwrap();
+    assert_eq!(listing.files.len(), 100_000);
+    assert_eq!(listing.files[99_999].path, "data/099999.bin");
+}
