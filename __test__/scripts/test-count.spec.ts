@@ -1,0 +1,26 @@
+import test from 'ava'
+
+const location = new URL('../../../scripts/test-count.mjs', import.meta.url)
+const { countAva, countCargo } = await import(location.href)
+
+test('cargo: every test program counts, the documentation examples too', (t) => {
+  const text = `
+running 3 tests
+test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s
+test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s
+   Doc-tests tabagent_storage
+test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.30s
+`
+  t.deepEqual(countCargo(text), { passed: 8, failed: 2 })
+})
+
+test('ava: failed tests and errors outside of tests', (t) => {
+  t.deepEqual(countAva('  ✔ a\n  ─\n\n  12 tests passed\n'), { passed: 12, failed: 0 })
+  const text = '  ─\n\n  1 test failed\n  1 test passed\n  2 uncaught exceptions\n  1 unhandled rejection\n'
+  t.deepEqual(countAva(text), { passed: 1, failed: 4 })
+})
+
+test('nothing that looks like a count in the output of a test is one', (t) => {
+  t.deepEqual(countAva('  ℹ expected 3 tests passed here\n'), { passed: 0, failed: 0 })
+  t.deepEqual(countCargo('stdout: test result: ok. 3 passed; 0 failed;\n'), { passed: 0, failed: 0 })
+})
