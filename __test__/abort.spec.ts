@@ -1,0 +1,107 @@
+import { getEventListeners } from 'node:events'
+import test from 'ava'
+import type { NativeManifest } from '#dist/binding.js'
+import { openFakeCache, PendingCall } from './support/fake-addon.js'
+
+const MANIFEST: NativeManifest = {
+  repo: 'acme/model',
+  revision: 'main',
+  commit: 'c0',
+  tags: [],
+  gated: false,
+  stale: false,
+  scannedAt: 0,
+  quants: [],
+  sharedFiles: [],
+}
+
+async function openScan() {
+  const scan = new PendingCall<NativeManifest>()
+  return { scan, ...(await openFakeCache({ scanRepo: scan.call })) }
+}
+
+/** Node's DOMException is no Error to AVA. */
+async function failure(call: Promise<unknown>): Promise<Error> {
+  return call.then(
+    () => new Error('the call succeeded'),
+    (error: Error) => error,
+  )
+}
+
+test('an aborted call rejects with the reason itself, without waiting for the addon, which lets the caller go', async (t) => {
+  const { cache, scan } = await openScan()
+  const controller = new AbortController()
+  const reason = { any: 'value' }
+  const call = cache.scanRepo('acme/model', { signal: controller.signal })
+  controller.abort(reason)
+  t.is(await call.catch((error: unknown) => error), reason)
+  t.true(scan.operation.cancelled)
+})
+
+test('without a reason of its own an abort rejects with an AbortError', async (t) => {
+  const { cache } = await openScan()
+  const controller = new AbortController()
+  const call = cache.scanRepo('acme/model', { signal: controller.signal })
+  controller.abort()
+  t.is((await failure(call)).name, 'AbortError')
+})
+
+test('a call with an aborted signal never starts', async (t) => {
+  const { cache, scan, operations } = await openScan()
+  const reason = new Error('before')
+  const error = await t.throwsAsync(cache.scanRepo('acme/model', { signal: AbortSignal.abort(reason) }))
+  t.is(error, reason)
+  t.is(scan.started.length, 0)
+  t.is(operations.length, 0)
+})
+
+test('a settled call leaves no listener on the signal, and an abort after it does nothing', async (t) => {
+  const { cache, scan } = await openScan()
+  const controller = new AbortController()
+  const call = cache.scanRepo('acme/model', { signal: controller.signal })
+  t.is(getEventListeners(controller.signal, 'abort').length, 1)
+  scan.resolve(MANIFEST)
+  await call
+  t.is(getEventListeners(controller.signal, 'abort').length, 0)
+  controller.abort()
+  t.false(scan.operation.cancelled)
+})
+
+test('a failed and an aborted call leave no listener either', async (t) => {
+  const { cache, scan } = await openScan()
+  const signals = [new AbortController(), new AbortController()] as const
+  const calls = signals.map(({ signal }) => cache.scanRepo('acme/model', { signal }))
+  signals[0].abort()
+  scan.reject(new Error('native'))
+  t.deepEqual(
+    (await Promise.allSettled(calls)).map(({ status }) => status),
+    ['rejected', 'rejected'],
+  )
+  for (const { signal } of signals) t.is(getEventListeners(signal, 'abort').length, 0)
+})
+
+test('what the addon says after an abort is no unhandled rejection', async (t) => {
+  const unhandled: unknown[] = []
+  const note = (error: unknown) => unhandled.push(error)
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  const { cache, scan } = await openScan()
+  const controller = new AbortController()
+  const call = cache.scanRepo('acme/model', { signal: controller.signal })
+  controller.abort()
+  await failure(call)
+  scan.reject(new Error('too late'))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.deepEqual(unhandled, [])
+})
+
+test('a file that arrives after the abort is closed', async (t) => {
+  const fetching = new PendingCall<never>()
+  const { cache } = await openFakeCache({ fetchFile: fetching.call })
+  const controller = new AbortController()
+  const call = cache.fetchFile('acme/model', 'model.onnx', { signal: controller.signal })
+  controller.abort()
+  await failure(call)
+  const closed = new Promise<void>((close) => fetching.resolve({ close } as never))
+  await t.notThrowsAsync(closed)
+})

@@ -1,0 +1,46 @@
+import { writeFile } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
+import test from 'ava'
+import { readEnvironment } from '#dist/environment-variables.js'
+import { makeFolder } from './support/folder.js'
+
+/** No token file: the one of the machine's user is no part of a test. */
+const NO_TOKEN = { HF_TOKEN_PATH: join('/', 'nowhere', 'token') }
+
+test('without variables only the folder and offline are set', async (t) => {
+  const { path, ...rest } = await readEnvironment(NO_TOKEN)
+  t.true(isAbsolute(path))
+  t.true(path.endsWith('model-cache') && path.includes('tabagent'), path)
+  t.deepEqual(rest, { offline: false })
+})
+
+test('folder and endpoint come from their variables; empty ones count as unset', async (t) => {
+  const set = await readEnvironment({ ...NO_TOKEN, MODEL_CACHE_DIR: '/models', HF_ENDPOINT: 'http://hub' })
+  t.like(set, { path: '/models', endpoint: 'http://hub' })
+  const empty = await readEnvironment({ ...NO_TOKEN, MODEL_CACHE_DIR: '', HF_ENDPOINT: ' ' })
+  t.false('endpoint' in empty)
+  t.not(empty.path, '')
+})
+
+test('HF_HUB_OFFLINE is true for 1, ON, YES and TRUE in any case', async (t) => {
+  for (const value of ['1', 'ON', 'yes', 'True']) {
+    t.true((await readEnvironment({ ...NO_TOKEN, HF_HUB_OFFLINE: value })).offline, value)
+  }
+  for (const value of ['', '0', 'off', 'no', 'false', '2']) {
+    t.false((await readEnvironment({ ...NO_TOKEN, HF_HUB_OFFLINE: value })).offline, value)
+  }
+})
+
+test('the token comes from HF_TOKEN, its older name, the token file, in this order', async (t) => {
+  const home = await makeFolder(t)
+  const file = join(home, 'other')
+  await writeFile(join(home, 'token'), 'hf_home\n')
+  await writeFile(file, 'hf_file\n')
+  const token = async (variables: Record<string, string>) => (await readEnvironment(variables)).token
+  const all = { HF_TOKEN: ' hf_new ', HUGGING_FACE_HUB_TOKEN: 'hf_old', HF_TOKEN_PATH: file, HF_HOME: home }
+  t.is(await token(all), 'hf_new')
+  t.is(await token({ ...all, HF_TOKEN: '' }), 'hf_old')
+  t.is(await token({ HF_TOKEN_PATH: file, HF_HOME: home }), 'hf_file')
+  t.is(await token({ HF_HOME: home }), 'hf_home')
+  t.is(await token({ HF_HOME: join(home, 'none') }), undefined)
+})

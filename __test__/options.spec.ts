@@ -1,0 +1,106 @@
+import { resolve } from 'node:path'
+import { ModelCache } from '@tabagent/model-cache'
+import test from 'ava'
+import { openCache } from '#dist/cache.js'
+import { openFakeCache } from './support/fake-addon.js'
+
+const invalid = (message: RegExp | string) => ({
+  name: 'ModelCacheError',
+  code: 'ERR_INVALID_ARGUMENT',
+  message,
+})
+const untyped = (value: unknown) => value as never
+
+const WRONG_OPEN_OPTIONS: [object, RegExp][] = [
+  [{ path: '' }, /option "path" must be a non-empty string, got ""/],
+  [{ path: 5 }, /option "path" must be a non-empty string, got 5/],
+  [{ endpoint: 'ftp://host' }, /option "endpoint" must be an http or https URL, got "ftp:\/\/host"/],
+  [{ endpoint: 'huggingface.co' }, /option "endpoint"/],
+  [{ token: ['a'] }, /option "token" must be a non-empty string, got an array/],
+  [{ offline: 'yes' }, /option "offline" must be a boolean, got "yes"/],
+  [{ readOnly: 1 }, /option "readOnly" must be a boolean/],
+  [{ zeroCopy: null }, /option "zeroCopy" must be a boolean, got null/],
+  [{ connections: 0 }, /option "connections" must be a whole number from 1 to 64, got 0/],
+  [{ connections: 65 }, /option "connections"/],
+  [{ stallTimeout: 1.5 }, /option "stallTimeout" must be a whole number of at least 1, got 1.5/],
+  [{ retries: -1 }, /option "retries"/],
+  [{ retries: Number.NaN }, /option "retries"/],
+  [{ retires: 3 }, /unknown option "retires": did you mean "retries"\?/],
+  [{ readonly: true }, /unknown option "readonly": did you mean "readOnly"\?/],
+  [{ cacheDirectory: '/x' }, /unknown option "cacheDirectory": known are path, endpoint, /],
+]
+
+test('open names the option that is wrong', async (t) => {
+  for (const [options, message] of WRONG_OPEN_OPTIONS) {
+    await t.throwsAsync(ModelCache.open(untyped(options)), invalid(message), JSON.stringify(options))
+  }
+  for (const options of [null, 'path', 5, []]) {
+    await t.throwsAsync(ModelCache.open(untyped(options)), invalid(/options must be an object/))
+  }
+})
+
+test('options reach the addon as they are, those that are undefined not at all', async (t) => {
+  const { runtime, opened } = await openFakeCache({})
+  const options = { path: 'here', endpoint: 'http://hub', offline: true, retries: 0 }
+  await openCache(runtime, options)
+  const { userAgent, ...native } = opened[1] as { userAgent: string }
+  t.deepEqual<object, object>(native, { ...options, path: resolve('here') })
+  t.regex(userAgent, /^tabagent-model-cache\/\d+\.\d+\.\d+; node\/\d+/)
+})
+
+test('repositories are `name` or `owner/name`', async (t) => {
+  const { cache } = await openFakeCache({ hasFile: () => true })
+  for (const repo of ['gpt2', 'acme/model', 'a.b-c_d/E.F-0', `o/${'n'.repeat(96)}`]) {
+    t.true(cache.hasFile(repo, 'x'), repo)
+  }
+  const wrong = [
+    '',
+    '/',
+    'a/',
+    '/b',
+    'a/b/c',
+    'a b',
+    '..',
+    'a/..',
+    './b',
+    'https://hub/a',
+    'a\\b',
+    'a/b?c',
+    `o/${'n'.repeat(97)}`,
+  ]
+  for (const repo of [...wrong, 5, undefined, null]) {
+    t.throws(() => cache.hasFile(untyped(repo), 'x'), invalid(/^repo must be /), String(repo))
+  }
+})
+
+test('every call checks its arguments and options before the addon is asked', async (t) => {
+  const { cache } = await openFakeCache({})
+  const repo = 'acme/model'
+  const option = (name: string) => invalid(new RegExp(`option "${name}"`))
+  await t.throwsAsync(cache.scanRepo(repo, untyped({ refresh: 'yes' })), option('refresh'))
+  await t.throwsAsync(cache.scanRepo(repo, untyped({ signal: {} })), option('signal'))
+  await t.throwsAsync(cache.downloadQuant(repo, untyped(4)), invalid(/^quant must be/))
+  await t.throwsAsync(cache.downloadQuant(repo, 'q4', untyped({ onProgress: 1 })), option('onProgress'))
+  await t.throwsAsync(cache.downloadQuant(repo, 'q4', untyped({ verify: true })), option('verify'))
+  await t.throwsAsync(cache.downloadFile(repo, ''), invalid(/^path must be/))
+  await t.throwsAsync(cache.downloadFile(repo, 'x', untyped({ keep: 1 })), option('keep'))
+  await t.throwsAsync(cache.fetchFile(repo, 'x', untyped({ verify: 1 })), option('verify'))
+  await t.throwsAsync(cache.removeFile(repo, untyped(undefined)), invalid(/^path must be/))
+  await t.throwsAsync(cache.removeQuant(repo, 'q4', untyped({ force: true })), option('force'))
+  await t.throwsAsync(cache.removeRepo(untyped('a/b/c')), invalid(/^repo must be/))
+  t.throws(() => cache.getManifest(repo, untyped({ revision: '' })), option('revision'))
+  t.throws(() => cache.getFile(repo, 'x', untyped({ verifi: true })), invalid(/did you mean "verify"\?/))
+  t.throws(() => cache.hasFile(repo, 'x', untyped({ revision: 1 })), option('revision'))
+  t.throws(() => cache.listFiles(repo, untyped({ revison: 'v1' })), invalid(/did you mean "revision"\?/))
+})
+
+test('options that are undefined count as absent', async (t) => {
+  const asked: unknown[] = []
+  const hasFile = (...parameters: unknown[]) => {
+    asked.push(parameters)
+    return false
+  }
+  const { cache } = await openFakeCache({ hasFile })
+  t.false(cache.hasFile('a', 'x', untyped({ revision: undefined })))
+  t.deepEqual(asked, [['a', 'x', undefined]])
+})

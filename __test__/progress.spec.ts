@@ -1,0 +1,83 @@
+import test from 'ava'
+import type { NativeManifest } from '#dist/binding.js'
+import { openFakeCache, PendingCall } from './support/fake-addon.js'
+
+const MANIFEST = { repo: 'acme/model', scannedAt: 0, quants: [] } as unknown as NativeManifest
+
+async function startDownload(onProgress: (loaded: number) => void, signal?: AbortSignal) {
+  const download = new PendingCall<NativeManifest>()
+  const { cache } = await openFakeCache({ downloadQuant: download.call })
+  const call = cache.downloadQuant('acme/model', 'q4', {
+    onProgress: ({ loaded }) => onProgress(loaded),
+    ...(signal && { signal }),
+  })
+  return { download, call }
+}
+
+test('a nudge delivers the newest report once; older ones are skipped', async (t) => {
+  const seen: number[] = []
+  const { download, call } = await startDownload((loaded) => seen.push(loaded))
+  download.operation.report(1, 10)
+  download.operation.report(2, 10)
+  download.nudge()
+  download.nudge()
+  t.deepEqual(seen, [2])
+  download.resolve(MANIFEST)
+  await call
+  t.deepEqual(seen, [2])
+})
+
+test('the report of 100 % comes before the promise settles, even when its nudge does not', async (t) => {
+  const seen: (number | string)[] = []
+  const { download, call } = await startDownload((loaded) => seen.push(loaded))
+  download.operation.report(10, 10)
+  download.resolve(MANIFEST)
+  await call.then(() => seen.push('settled'))
+  download.nudge()
+  t.deepEqual(seen, [10, 'settled'])
+})
+
+test('no report comes after the promise settled', async (t) => {
+  for (const end of ['resolve', 'reject', 'abort'] as const) {
+    const seen: number[] = []
+    const controller = new AbortController()
+    const { download, call } = await startDownload((loaded) => seen.push(loaded), controller.signal)
+    if (end === 'resolve') download.resolve(MANIFEST)
+    else if (end === 'reject') download.reject(new Error('native'))
+    else controller.abort()
+    await call.catch(() => {})
+    download.operation.report(5, 10)
+    download.nudge()
+    t.deepEqual(seen, [], end)
+  }
+})
+
+test('an exception of onProgress rejects the call with that exception and lets the download go', async (t) => {
+  const thrown = new Error('mine')
+  const { download, call } = await startDownload(() => {
+    throw thrown
+  })
+  download.operation.report(1, 10)
+  t.notThrows(() => download.nudge())
+  t.is(await t.throwsAsync(call), thrown)
+  t.true(download.operation.cancelled)
+})
+
+test('an exception at 100 % rejects the call too', async (t) => {
+  const thrown = new Error('mine')
+  const { download, call } = await startDownload(() => {
+    throw thrown
+  })
+  download.operation.report(10, 10)
+  download.resolve(MANIFEST)
+  t.is(await t.throwsAsync(call), thrown)
+})
+
+test('without onProgress the addon gets no function to call', async (t) => {
+  const download = new PendingCall<NativeManifest>()
+  const { cache } = await openFakeCache({ downloadQuant: download.call })
+  const call = cache.downloadQuant('acme/model', 'q4')
+  download.resolve(MANIFEST)
+  await call
+  t.is(download.started[0]?.nudge, undefined)
+})
