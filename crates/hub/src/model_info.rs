@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::listing::{Digest, ListedFile};
+use crate::listing::Digest;
 use crate::quant::Hints;
 
 /// Unknown fields are ignored, and optional ones of another type than expected count as absent: mirrors differ.
@@ -126,15 +126,14 @@ impl Sibling {
         self.kind.as_deref().is_none_or(|kind| kind == "file")
     }
 
-    /// The file, when size and digest are there and well-formed. For LFS files the git blob is only the pointer.
-    pub(crate) fn listed(&self) -> Option<ListedFile> {
-        let (size, digest) = match &self.lfs {
-            Some(lfs) => {
-                (lfs.size.or(self.size)?, Digest::sha256(lfs.sha256.as_deref().or(lfs.oid.as_deref())?)?)
-            }
-            None => (self.size?, Digest::git_sha1(self.blob_id.as_deref().or(self.oid.as_deref())?)?),
+    /// Size and digest of the content, when both are there and well-formed. For LFS files the git blob is only the
+    /// pointer.
+    pub(crate) fn content(&self) -> Option<(u64, Digest)> {
+        let Some(lfs) = &self.lfs else {
+            return Some((self.size?, Digest::git_sha1(self.blob_id.as_deref().or(self.oid.as_deref())?)?));
         };
-        Some(ListedFile { path: self.path().to_owned(), size, digest })
+        let digest = Digest::sha256(lfs.sha256.as_deref().or(lfs.oid.as_deref())?)?;
+        Some((lfs.size.or(self.size)?, digest))
     }
 }
 
@@ -173,20 +172,20 @@ mod tests {
     }
 
     #[test]
-    fn a_sibling_needs_size_and_a_whole_digest() {
+    fn content_needs_size_and_a_whole_digest() {
         let sha256 = "ab".repeat(32);
         let sha1 = "cd".repeat(20);
-        let listed = |json: String| serde_json::from_str::<Sibling>(&json).unwrap().listed();
-        let lfs = listed(format!(
+        let content = |json: String| serde_json::from_str::<Sibling>(&json).unwrap().content();
+        let lfs = content(format!(
             r#"{{"rfilename":"a","size":9,"blobId":"{sha1}","lfs":{{"sha256":"{sha256}","size":9,"pointerSize":134}}}}"#
         ));
-        assert_eq!(lfs.unwrap().digest, Digest::sha256(&sha256).unwrap());
-        let git = listed(format!(r#"{{"type":"file","path":"a","size":9,"oid":"{sha1}"}}"#));
-        assert_eq!(git.unwrap().digest, Digest::git_sha1(&sha1).unwrap());
-        assert!(listed(r#"{"rfilename":"a"}"#.to_owned()).is_none());
-        assert!(listed(r#"{"rfilename":"a","size":9,"blobId":"****"}"#.to_owned()).is_none());
+        assert_eq!(lfs.unwrap(), (9, Digest::sha256(&sha256).unwrap()));
+        let git = content(format!(r#"{{"type":"file","path":"a","size":9,"oid":"{sha1}"}}"#));
+        assert_eq!(git.unwrap(), (9, Digest::git_sha1(&sha1).unwrap()));
+        assert!(content(r#"{"rfilename":"a"}"#.to_owned()).is_none());
+        assert!(content(r#"{"rfilename":"a","size":9,"blobId":"****"}"#.to_owned()).is_none());
         assert!(
-            listed(format!(r#"{{"rfilename":"a","size":9,"blobId":"{sha1}","lfs":{{"sha256":"***"}}}}"#))
+            content(format!(r#"{{"rfilename":"a","size":9,"blobId":"{sha1}","lfs":{{"sha256":"***"}}}}"#))
                 .is_none()
         );
     }

@@ -36,12 +36,14 @@ pub(crate) async fn scan(
     let commit = commit(&info, &url)?;
     let repo = canonical_repo(&info, repo);
     let siblings =
-        info.siblings.take().filter(|siblings| siblings.iter().all(|file| file.listed().is_some()));
+        info.siblings.take().filter(|siblings| siblings.iter().all(|file| file.content().is_some()));
     let siblings = match siblings {
         Some(siblings) => siblings,
         None => tree::files(&ask, &repo, &commit).await?,
     };
-    let (files, refused) = sort_out(siblings, &url)?;
+    let asked = url.clone();
+    let sorted = tokio::task::spawn_blocking(move || sort_out(&siblings, &asked)).await;
+    let (files, refused) = sorted.map_err(|stopped| network(&url, stopped.into()))??;
     Ok(Listing {
         commit,
         gated: info.gated(),
@@ -70,17 +72,19 @@ fn canonical_repo(info: &ModelInfo, asked: &str) -> String {
     named.filter(|id| check_repo(id).is_ok()).map_or_else(|| asked.to_owned(), Clone::clone)
 }
 
-fn sort_out(siblings: Vec<Sibling>, url: &Url) -> Result<(Vec<ListedFile>, Vec<String>), HubError> {
-    let (safe, refused): (Vec<_>, Vec<_>) = siblings.into_iter().partition(|file| is_safe_path(file.path()));
-    let listed = |file: Sibling| {
-        file.listed().ok_or_else(|| {
+/// A listing of a million files takes a second to sort: call it on a blocking thread.
+fn sort_out(siblings: &[Sibling], url: &Url) -> Result<(Vec<ListedFile>, Vec<String>), HubError> {
+    let (safe, refused): (Vec<_>, Vec<_>) = siblings.iter().partition(|file| is_safe_path(file.path()));
+    let listed = |file: &Sibling| {
+        let (size, digest) = file.content().ok_or_else(|| {
             no_listing(url, "a size and a digest for every file", &format!("none for {:?}", file.path()))
-        })
+        })?;
+        Ok(ListedFile { path: file.path().to_owned(), size, digest })
     };
     let mut files = safe.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files.dedup_by(|a, b| a.path == b.path);
-    Ok((files, refused.iter().map(|file| file.path().to_owned()).collect()))
+    Ok((files, refused.into_iter().map(|file| file.path().to_owned()).collect()))
 }
 
 pub(crate) fn no_listing(url: &Url, expected: &str, actual: &str) -> HubError {

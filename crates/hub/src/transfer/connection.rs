@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::crew::Job;
-use super::plan::Piece;
+use super::piece::Piece;
 use super::response::{Extent, Refused, accept, differs};
 use super::source::Opened;
 use super::writer::Writer;

@@ -93,8 +93,12 @@ impl Crew {
         let spare = if self.pool.is_wanted() { 1 } else { self.connections.len().saturating_sub(target) };
         let spare = spare.min(self.connections.len().saturating_sub(1));
         self.dismissed.store(spare, Ordering::Relaxed);
-        while self.connections.len() < target && self.job.plan.has_work(now) {
+        while self.connections.len() < target {
             let Some(permit) = self.pool.further() else { return };
+            self.job.plan.share(now);
+            if !self.job.plan.has_work(now) {
+                return;
+            }
             self.start(permit);
         }
     }

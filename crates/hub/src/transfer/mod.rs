@@ -1,12 +1,14 @@
 //! Moving the missing ranges of one file into a sink, over as many connections as help.
 //!
-//! A [`Plan`] holds which bytes nobody fetches yet and who fetches the rest; each connection takes a piece, asks for it
+//! A [`plan`] holds which bytes nobody fetches yet and who fetches the rest; each connection takes a piece, asks for it
 //! in one request, and comes back for more, or takes over half of the slowest piece. The crew that runs the connections
 //! measures the rate and decides how many there are.
 
+mod active;
 mod connection;
 mod crew;
 mod growth;
+mod piece;
 mod plan;
 mod pool;
 mod response;
