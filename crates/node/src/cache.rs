@@ -28,7 +28,7 @@ pub fn open_cache(
     options: NativeOpenOptions,
 ) -> napi::Result<PromiseRaw<'_, NativeCache>> {
     let registry = Arc::clone(&REGISTRY);
-    blocking(env, move || ModelCache::open(registry, path.as_ref(), options.into()))
+    blocking(env, move || ModelCache::open(&registry, path.as_ref(), options.into()))
 }
 
 /// An open store; see `src/cache.ts`.

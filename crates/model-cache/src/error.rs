@@ -1,0 +1,318 @@
+//! The errors of the cache, and the one place where they become public codes.
+
+use std::sync::Arc;
+
+use tabagent_hub::HubError;
+use tabagent_storage::StorageError;
+
+/// Result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of the cache. [`Error::code`] is what callers branch on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An argument that cannot be used; nothing was done.
+    #[error("{name} is not valid: {message}")]
+    InvalidArgument {
+        /// Which argument.
+        name: &'static str,
+        /// What is wrong and what is expected.
+        message: String,
+    },
+    /// The repository has no such quant.
+    #[error("{repo} has no quant \"{quant}\" at commit {commit}; it has: {}", list(.available))]
+    QuantNotFound {
+        /// Repository.
+        repo: String,
+        /// Commit that was looked at.
+        commit: String,
+        /// The name as asked for.
+        quant: String,
+        /// The names there are.
+        available: Vec<String>,
+    },
+    /// The commit has no such file.
+    #[error("{repo} has no file \"{path}\" at commit {commit}; scan the repository to see what is there")]
+    FileNotFound {
+        /// Repository.
+        repo: String,
+        /// Commit that was looked at.
+        commit: String,
+        /// Path as asked for.
+        path: String,
+    },
+    /// The store knows nothing of this repository (at this revision).
+    #[error("{repo} is not in this cache at {revision}; scan it first")]
+    NotStored {
+        /// Repository.
+        repo: String,
+        /// Revision asked for.
+        revision: String,
+    },
+    /// The network is needed and `offline` forbids it.
+    #[error("{repo} {what}, and offline mode forbids the network; call again without offline")]
+    Offline {
+        /// Repository.
+        repo: String,
+        /// What is missing here.
+        what: String,
+    },
+    /// The bytes that came are not the ones the listing promised. Nothing of them is served.
+    #[error(
+        "{repo} {path}: the downloaded bytes have another digest than the listing gives \
+         (expected {expected}, got {actual}); download again, or use another endpoint"
+    )]
+    Integrity {
+        /// Repository.
+        repo: String,
+        /// Path of the file.
+        path: String,
+        /// Digest the listing gave.
+        expected: String,
+        /// Digest of what came.
+        actual: String,
+    },
+    /// Something else is using it now.
+    #[error("{repo} {what} is in use: {reason}")]
+    InUse {
+        /// Repository.
+        repo: String,
+        /// The quant or file.
+        what: String,
+        /// By whom, and what to do.
+        reason: String,
+    },
+    /// The cache was closed.
+    #[error("the model cache at {path} is closed; open it again")]
+    Closed {
+        /// Folder of the cache.
+        path: String,
+    },
+    /// The Hub, or the way to it.
+    #[error(transparent)]
+    Hub(HubError),
+    /// The store.
+    #[error(transparent)]
+    Storage(StorageError),
+    /// Outcome of a transfer that several callers waited for.
+    #[error(transparent)]
+    Shared(Arc<Error>),
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Every public code, in the order of the documentation.
+pub const ERROR_CODES: &[&str] = &[
+    "ERR_INVALID_ARGUMENT",
+    "ERR_REPO_NOT_FOUND",
+    "ERR_REVISION_NOT_FOUND",
+    "ERR_FILE_NOT_FOUND",
+    "ERR_QUANT_NOT_FOUND",
+    "ERR_UNAUTHORIZED",
+    "ERR_GATED",
+    "ERR_RATE_LIMITED",
+    "ERR_OFFLINE",
+    "ERR_NETWORK",
+    "ERR_HTTP",
+    "ERR_INTEGRITY",
+    "ERR_NO_SPACE",
+    "ERR_CORRUPT",
+    "ERR_IN_USE",
+    "ERR_READ_ONLY",
+    "ERR_CLOSED",
+    "ERR_TOO_LARGE",
+    "ERR_VERSION_MISMATCH",
+    "ERR_UNSUPPORTED_FILESYSTEM",
+    "ERR_IO",
+];
+
+impl Error {
+    /// The public code, one of [`ERROR_CODES`].
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidArgument { .. } => "ERR_INVALID_ARGUMENT",
+            Self::NotStored { .. } => "ERR_REPO_NOT_FOUND",
+            Self::QuantNotFound { .. } => "ERR_QUANT_NOT_FOUND",
+            Self::FileNotFound { .. } => "ERR_FILE_NOT_FOUND",
+            Self::Offline { .. } => "ERR_OFFLINE",
+            Self::Integrity { .. } => "ERR_INTEGRITY",
+            Self::InUse { .. } => "ERR_IN_USE",
+            Self::Closed { .. } => "ERR_CLOSED",
+            Self::Hub(error) => hub_code(error),
+            Self::Storage(error) => storage_code(error),
+            Self::Shared(error) => error.code(),
+        }
+    }
+
+    /// What a program may want besides the message.
+    #[must_use]
+    pub fn fields(&self) -> ErrorFields {
+        match self {
+            Self::InvalidArgument { .. } | Self::Closed { .. } => ErrorFields::default(),
+            Self::QuantNotFound { repo, .. }
+            | Self::NotStored { repo, .. }
+            | Self::Offline { repo, .. }
+            | Self::InUse { repo, .. } => ErrorFields::of(repo, None),
+            Self::FileNotFound { repo, path, .. } => ErrorFields::of(repo, Some(path)),
+            Self::Integrity { repo, path, expected, actual } => ErrorFields {
+                expected: Some(expected.clone()),
+                actual: Some(actual.clone()),
+                ..ErrorFields::of(repo, Some(path))
+            },
+            Self::Hub(error) => hub_fields(error),
+            Self::Storage(error) => storage_fields(error),
+            Self::Shared(error) => error.fields(),
+        }
+    }
+}
+
+/// The optional fields of an error.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ErrorFields {
+    /// Repository.
+    pub repo: Option<String>,
+    /// Path in the repository, or of the folder.
+    pub path: Option<String>,
+    /// URL without query.
+    pub url: Option<String>,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// Seconds after which the server allows another try.
+    pub retry_after: Option<f64>,
+    /// What should have come.
+    pub expected: Option<String>,
+    /// What came.
+    pub actual: Option<String>,
+    /// Bytes needed.
+    pub needed: Option<u64>,
+    /// Bytes there are.
+    pub available: Option<u64>,
+}
+
+impl ErrorFields {
+    fn of(repo: &str, path: Option<&str>) -> Self {
+        Self { repo: Some(repo.to_owned()), path: path.map(str::to_owned), ..Self::default() }
+    }
+}
+
+fn hub_code(error: &HubError) -> &'static str {
+    match error {
+        HubError::RepoNotFound { .. } => "ERR_REPO_NOT_FOUND",
+        HubError::RevisionNotFound { .. } => "ERR_REVISION_NOT_FOUND",
+        HubError::FileNotFound { .. } => "ERR_FILE_NOT_FOUND",
+        HubError::Unauthorized { .. } => "ERR_UNAUTHORIZED",
+        HubError::Gated { .. } => "ERR_GATED",
+        HubError::RateLimited { .. } => "ERR_RATE_LIMITED",
+        HubError::Network { .. } => "ERR_NETWORK",
+        HubError::Http { .. } => "ERR_HTTP",
+        HubError::Integrity { .. } => "ERR_INTEGRITY",
+        HubError::InvalidArgument { .. } => "ERR_INVALID_ARGUMENT",
+        HubError::Cancelled => "ERR_CLOSED",
+        HubError::Sink(_) => "ERR_IO",
+    }
+}
+
+fn storage_code(error: &StorageError) -> &'static str {
+    match error {
+        StorageError::InvalidArgument { .. } => "ERR_INVALID_ARGUMENT",
+        StorageError::NoSpace { .. } => "ERR_NO_SPACE",
+        StorageError::Corrupt { .. } => "ERR_CORRUPT",
+        StorageError::InUse { .. } => "ERR_IN_USE",
+        StorageError::ReadOnly { .. } => "ERR_READ_ONLY",
+        StorageError::VersionMismatch { .. } => "ERR_VERSION_MISMATCH",
+        StorageError::UnsupportedFilesystem { .. } => "ERR_UNSUPPORTED_FILESYSTEM",
+        StorageError::TooLarge { .. } => "ERR_TOO_LARGE",
+        StorageError::Io { .. } | StorageError::Database { .. } => "ERR_IO",
+    }
+}
+
+fn hub_fields(error: &HubError) -> ErrorFields {
+    let url = |url: &str| ErrorFields { url: Some(url.to_owned()), ..ErrorFields::default() };
+    match error {
+        HubError::RepoNotFound { repo, url: u } | HubError::RevisionNotFound { repo, url: u, .. } => {
+            ErrorFields { repo: Some(repo.clone()), ..url(u) }
+        }
+        HubError::FileNotFound { repo, path, url: u, .. } => {
+            ErrorFields { repo: Some(repo.clone()), path: Some(path.clone()), ..url(u) }
+        }
+        HubError::Unauthorized { url: u, .. } | HubError::Network { url: u, .. } => url(u),
+        HubError::Gated { repo, page } => ErrorFields { repo: Some(repo.clone()), ..url(page) },
+        HubError::RateLimited { retry_after, url: u } => ErrorFields {
+            retry_after: retry_after.map(|wait| wait.as_secs_f64()),
+            status: Some(429),
+            ..url(u)
+        },
+        HubError::Http { status, url: u, .. } => ErrorFields { status: Some(*status), ..url(u) },
+        HubError::Integrity { url: u, expected, actual } => {
+            ErrorFields { expected: Some(expected.clone()), actual: Some(actual.clone()), ..url(u) }
+        }
+        HubError::InvalidArgument { .. } | HubError::Cancelled | HubError::Sink(_) => ErrorFields::default(),
+    }
+}
+
+fn storage_fields(error: &StorageError) -> ErrorFields {
+    let at = |path: &std::path::Path| ErrorFields {
+        path: Some(path.display().to_string()),
+        ..ErrorFields::default()
+    };
+    match error {
+        StorageError::NoSpace { path, needed, available } => {
+            ErrorFields { needed: Some(*needed), available: Some(*available), ..at(path) }
+        }
+        StorageError::ReadOnly { path, .. }
+        | StorageError::VersionMismatch { path, .. }
+        | StorageError::UnsupportedFilesystem { path, .. }
+        | StorageError::Io { path, .. }
+        | StorageError::Database { path, .. } => at(path),
+        StorageError::TooLarge { size, limit, .. } => {
+            ErrorFields { needed: Some(*size), available: Some(*limit), ..ErrorFields::default() }
+        }
+        StorageError::Corrupt { .. } | StorageError::InUse { .. } | StorageError::InvalidArgument { .. } => {
+            ErrorFields::default()
+        }
+    }
+}
+
+impl From<HubError> for Error {
+    fn from(error: HubError) -> Self {
+        match error {
+            // What the sink refused is an error of the store, handed through the transfer unchanged.
+            HubError::Sink(cause) => match cause.downcast::<StorageError>() {
+                Ok(storage) => Self::Storage(*storage),
+                Err(other) => Self::Hub(HubError::Sink(other)),
+            },
+            other => Self::Hub(other),
+        }
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_write_keeps_its_own_code_through_the_transfer() {
+        let no_space = StorageError::NoSpace { path: "/x".into(), needed: 5, available: 3 };
+        let error = Error::from(HubError::Sink(Box::new(no_space)));
+        assert_eq!(error.code(), "ERR_NO_SPACE");
+        assert_eq!((error.fields().needed, error.fields().available), (Some(5), Some(3)));
+    }
+
+    #[test]
+    fn a_shared_error_says_what_the_original_says() {
+        let original = Error::Closed { path: "/cache".to_owned() };
+        let text = original.to_string();
+        let shared = Error::Shared(Arc::new(original));
+        assert_eq!((shared.code(), shared.to_string()), ("ERR_CLOSED", text));
+        assert!(ERROR_CODES.contains(&shared.code()));
+    }
+}

@@ -1,0 +1,111 @@
+//! One transfer per file and process, however many callers want it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tabagent_storage::{BlobName, Digest, ManifestFile, RepoScope};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::{Inner, spawn};
+use crate::error::{Error, Result};
+use crate::transfer;
+
+type Outcome = std::result::Result<(), Arc<Error>>;
+
+/// What two callers must agree on to share a transfer. A sha256 says what the bytes are; a git sha1 is only an expectation of
+/// one path, so it is shared within one commit's path only.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum FlightKey {
+    Bytes(BlobName),
+    Path(RepoScope, String),
+}
+
+impl FlightKey {
+    fn of(scope: &RepoScope, file: &ManifestFile) -> Result<Self> {
+        Ok(match file.digest()? {
+            Digest::Sha256(digest) => Self::Bytes(BlobName(digest)),
+            Digest::GitSha1(_) => Self::Path(scope.clone(), file.path.clone()),
+        })
+    }
+}
+
+/// Transfers under way in this process.
+#[derive(Default)]
+pub(crate) struct Flights {
+    live: Mutex<HashMap<FlightKey, Weak<Flight>>>,
+}
+
+/// One transfer. It is cancelled, keeping what came, when the last caller drops it.
+pub(crate) struct Flight {
+    loaded: Arc<AtomicU64>,
+    outcome: watch::Receiver<Option<Outcome>>,
+    cancel: CancellationToken,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+impl Flights {
+    /// Joins the transfer of `file`, starting it when there is none.
+    pub(crate) fn join(
+        &self,
+        inner: &Arc<Inner>,
+        scope: &RepoScope,
+        file: &ManifestFile,
+    ) -> Result<Arc<Flight>> {
+        let key = FlightKey::of(scope, file)?;
+        let mut live = self.live.lock();
+        if let Some(flight) = live.get(&key).and_then(Weak::upgrade).filter(|flight| !flight.is_over()) {
+            return Ok(flight);
+        }
+        let flight = Arc::new(start(inner, scope, file)?);
+        live.retain(|_, flight| flight.strong_count() > 0);
+        live.insert(key, Arc::downgrade(&flight));
+        Ok(flight)
+    }
+}
+
+fn start(inner: &Arc<Inner>, scope: &RepoScope, file: &ManifestFile) -> Result<Flight> {
+    let (sender, outcome) = watch::channel(None);
+    let (loaded, cancel) = (Arc::new(AtomicU64::new(0)), inner.closing.child_token());
+    let job = transfer::Job {
+        inner: Arc::clone(inner),
+        scope: scope.clone(),
+        file: file.clone(),
+        loaded: Arc::clone(&loaded),
+        cancel: cancel.clone(),
+    };
+    spawn(inner, async move {
+        let out = job.run().await.map_err(Arc::new);
+        sender.send_replace(Some(out));
+    })?;
+    Ok(Flight { loaded, outcome, cancel })
+}
+
+impl Flight {
+    fn is_over(&self) -> bool {
+        self.outcome.borrow().is_some() || self.cancel.is_cancelled()
+    }
+
+    /// Counter of the file's bytes that are here.
+    pub(crate) fn loaded(&self) -> u64 {
+        self.loaded.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn wait(&self) -> Result<()> {
+        let mut outcome = self.outcome.clone();
+        match outcome.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(Ok(()))) => Ok(()),
+            Ok(Some(Err(error))) => Err(Error::Shared(Arc::clone(error))),
+            // The task ended without a word: the runtime is shutting down.
+            Ok(None) | Err(_) => Err(Error::Closed { path: String::new() }),
+        }
+    }
+}

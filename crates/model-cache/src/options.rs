@@ -1,0 +1,64 @@
+//! What callers can set. Nothing here reads the environment: the TypeScript and Python layers do that.
+
+use std::time::Duration;
+
+use crate::progress::ProgressCallback;
+
+/// How a cache is opened.
+#[derive(Clone)]
+pub struct CacheOptions {
+    /// URL of the Hub. Default: `https://huggingface.co`.
+    pub endpoint: String,
+    /// Access token, sent to the endpoint's own origin only. Default: none.
+    pub token: Option<String>,
+    /// Never open a socket. Default: false.
+    pub offline: bool,
+    /// Never write; the cache must exist. Default: false.
+    pub read_only: bool,
+    /// Serve views of the store instead of copies where the system can. Default: true.
+    pub zero_copy: bool,
+    /// Most connections at once for the whole cache. Default: 8.
+    pub connections: usize,
+    /// Longest silence of a transfer before it counts as broken. Default: 30 s.
+    pub stall_timeout: Duration,
+    /// Tries after a failure without progress. Default: 5.
+    pub retries: u32,
+    /// Name of this program for the Hub's logs.
+    pub user_agent: String,
+}
+
+impl Default for CacheOptions {
+    fn default() -> Self {
+        Self {
+            endpoint: "https://huggingface.co".to_owned(),
+            token: None,
+            offline: false,
+            read_only: false,
+            zero_copy: true,
+            connections: 8,
+            stall_timeout: Duration::from_secs(30),
+            retries: 5,
+            user_agent: concat!("tabagent-model-cache/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Options of [`crate::ModelCache::scan_repo`].
+#[derive(Clone, Debug, Default)]
+pub struct ScanOptions {
+    /// Branch, tag or commit. Default: `main`.
+    pub revision: Option<String>,
+    /// Ask the Hub even for a commit that was scanned before. Default: false. Branches are always asked for.
+    pub refresh: bool,
+}
+
+/// Options of the downloading calls.
+#[derive(Clone, Default)]
+pub struct DownloadOptions {
+    /// Branch, tag or commit. Default: `main`.
+    pub revision: Option<String>,
+    /// Never evict this quant to make room. Default: false.
+    pub keep: bool,
+    /// Called at most 20 times a second, once at 100 %, and never after the future is ready.
+    pub progress: Option<ProgressCallback>,
+}

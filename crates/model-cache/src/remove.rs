@@ -1,0 +1,317 @@
+//! Removing files, quants and repositories. Views of what is removed stay valid.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use tabagent_storage::{
+    BlobName, Files, Key, ManifestRecord, Manifests, Quants, Refs, RepoScope, StorageError, Store, Uses,
+    WriteTransaction,
+};
+
+use crate::cache::Inner;
+use crate::error::{Error, Result};
+use crate::lookup::{Lookup, quants_with, scope_of};
+use crate::repo_name::{check_repo, check_revision};
+use crate::runtime::blocking;
+use crate::status::{Probe, presence};
+
+/// What a removal did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoveReport {
+    /// Stored files removed.
+    pub files: u64,
+    /// Blobs removed with them: those no other file uses.
+    pub blobs: u64,
+    /// Bytes given back to the disk.
+    pub freed: u64,
+    /// Bytes free inside the store.
+    pub reusable: u64,
+    /// What was asked for and stays, and why.
+    pub kept: Vec<Kept>,
+}
+
+/// A file that stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Path of the file.
+    pub path: String,
+    /// Why it stays.
+    pub why: String,
+}
+
+/// Removes one stored file.
+pub(crate) async fn file(
+    inner: Arc<Inner>,
+    repo: String,
+    path: String,
+    revision: Option<String>,
+) -> Result<RemoveReport> {
+    check_repo(&repo)?;
+    let revision = check_revision(revision.as_deref())?.to_owned();
+    blocking(move || {
+        let endpoint = &inner.endpoint;
+        let found = inner.read(|txn| Lookup { txn, endpoint }.file(&repo, &revision, &path))?;
+        let Some((scope, _)) = found else {
+            return Err(Error::FileNotFound { repo, commit: revision, path });
+        };
+        let record = inner.read(|txn| Ok(txn.get::<Manifests>(&Key::manifest(&scope))?))?;
+        let quants = record.iter().flat_map(|record| quants_with(record, &path)).map(str::to_owned).collect();
+        Removal { scope, paths: BTreeSet::from([path]), quants, ..Removal::new(&inner) }.run()
+    })
+    .await
+}
+
+/// Removes what only this quant needs.
+pub(crate) async fn quant(
+    inner: Arc<Inner>,
+    repo: String,
+    quant: String,
+    revision: Option<String>,
+) -> Result<RemoveReport> {
+    check_repo(&repo)?;
+    let revision = check_revision(revision.as_deref())?.to_owned();
+    blocking(move || {
+        let (record, name) = find_quant(&inner, &repo, &revision, &quant)?;
+        refuse_live(&inner, &record, &name)?;
+        let (paths, kept) = only_of_quant(&inner, &record, &name)?;
+        let partial = partial_names(&record, &paths)?;
+        let scope = scope_of(&inner.endpoint, &record);
+        let quants = BTreeSet::from([name]);
+        Removal { scope, paths, quants, partial, kept, ..Removal::new(&inner) }.run()
+    })
+    .await
+}
+
+/// Removes a repository at one revision, or at all.
+pub(crate) async fn repo(inner: Arc<Inner>, repo: String, revision: Option<String>) -> Result<RemoveReport> {
+    check_repo(&repo)?;
+    if let Some(revision) = &revision {
+        check_revision(Some(revision))?;
+    }
+    blocking(move || {
+        let records = manifests_of(&inner, &repo, revision.as_deref())?;
+        for record in &records {
+            for quant in &record.quants {
+                refuse_live(&inner, record, &quant.name)?;
+            }
+        }
+        let mut report = RemoveReport::default();
+        for record in records {
+            report = merged(report, remove_commit(&inner, &record)?);
+        }
+        Ok(report)
+    })
+    .await
+}
+
+fn merged(a: RemoveReport, b: RemoveReport) -> RemoveReport {
+    RemoveReport {
+        files: a.files + b.files,
+        blobs: a.blobs + b.blobs,
+        freed: a.freed + b.freed,
+        reusable: b.reusable,
+        kept: [a.kept, b.kept].concat(),
+    }
+}
+
+/// The commit at which the revision serves the quant (complete there), else the newest one that lists it.
+fn find_quant(inner: &Inner, repo: &str, revision: &str, asked: &str) -> Result<(ManifestRecord, String)> {
+    inner.read(|txn| {
+        let mut newest = None;
+        for scope in (Lookup { txn, endpoint: &inner.endpoint }).scopes(repo, revision)? {
+            let Some(record) = txn.get::<Manifests>(&Key::manifest(&scope))? else { continue };
+            let name =
+                record.quants.iter().find(|q| q.name.eq_ignore_ascii_case(asked)).map(|q| q.name.clone());
+            let Some(name) = name else {
+                newest.get_or_insert((record, None));
+                continue;
+            };
+            let history = txn.get::<Quants>(&Key::quant(&scope, &name))?;
+            if history.is_some_and(|history| history.completed_at_ms.is_some()) {
+                return Ok((record, name));
+            }
+            if !matches!(newest, Some((_, Some(_)))) {
+                newest = Some((record, Some(name)));
+            }
+        }
+        match newest {
+            Some((record, Some(name))) => Ok((record, name)),
+            Some((record, None)) => Err(Error::QuantNotFound {
+                repo: record.repo.clone(),
+                commit: record.commit.clone(),
+                quant: asked.to_owned(),
+                available: record.quants.into_iter().map(|quant| quant.name).collect(),
+            }),
+            None => Err(not_here(repo, revision)),
+        }
+    })
+}
+
+fn not_here(repo: &str, revision: &str) -> Error {
+    Error::NotStored { repo: repo.to_owned(), revision: revision.to_owned() }
+}
+
+fn manifests_of(inner: &Inner, repo: &str, revision: Option<&str>) -> Result<Vec<ManifestRecord>> {
+    let records = inner.read(|txn| {
+        let lookup = Lookup { txn, endpoint: &inner.endpoint };
+        let mut records = Vec::new();
+        if let Some(revision) = revision {
+            for scope in lookup.scopes(repo, revision)? {
+                records.extend(txn.get::<Manifests>(&Key::manifest(&scope))?);
+            }
+            return Ok(records);
+        }
+        let prefix = Key::manifests(&inner.endpoint, &lookup.canonical(repo)?);
+        txn.scan::<Manifests>(&prefix, |_, record| {
+            records.push(record);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(records)
+    })?;
+    if records.is_empty() { Err(not_here(repo, revision.unwrap_or("any revision"))) } else { Ok(records) }
+}
+
+fn refuse_live(inner: &Inner, record: &ManifestRecord, quant: &str) -> Result<()> {
+    let scope = scope_of(&inner.endpoint, record);
+    if !inner.store.is_present(&presence(&scope, quant))? {
+        return Ok(());
+    }
+    Err(Error::InUse {
+        repo: record.repo.clone(),
+        what: format!("quant {quant}"),
+        reason: "a process is downloading it; stop that download first".to_owned(),
+    })
+}
+
+/// The quant's paths that no other complete quant of the commit needs, and the ones that stay.
+fn only_of_quant(
+    inner: &Inner,
+    record: &ManifestRecord,
+    quant: &str,
+) -> Result<(BTreeSet<String>, Vec<Kept>)> {
+    let probe = Probe { store: &inner.store, endpoint: &inner.endpoint };
+    let states = inner.read(|txn| probe.file_states(txn, record))?;
+    let stored = |index: &u32| states.get(*index as usize).is_some_and(|state| state.stored);
+    let mut needed_by: BTreeMap<u32, &str> = BTreeMap::new();
+    for other in record.quants.iter().filter(|other| other.name != quant && other.files.iter().all(stored)) {
+        needed_by.extend(other.files.iter().map(|index| (*index, other.name.as_str())));
+    }
+    let (mut paths, mut kept) = (BTreeSet::new(), Vec::new());
+    let own = record.quants.iter().filter(|q| q.name == quant).flat_map(|q| &q.files);
+    for index in own {
+        let Some(file) = record.files.get(*index as usize) else { continue };
+        match needed_by.get(index) {
+            Some(other) => {
+                kept.push(Kept { path: file.path.clone(), why: format!("quant {other} needs it too") })
+            }
+            None => drop(paths.insert(file.path.clone())),
+        }
+    }
+    Ok((paths, kept))
+}
+
+fn partial_names(record: &ManifestRecord, paths: &BTreeSet<String>) -> Result<HashSet<BlobName>> {
+    let files = record.files.iter().filter(|file| paths.contains(&file.path));
+    files.map(|file| Ok(file.digest()?.blob_name())).collect()
+}
+
+/// Removes everything known of one commit.
+fn remove_commit(inner: &Inner, record: &ManifestRecord) -> Result<RemoveReport> {
+    let paths: BTreeSet<String> = record.files.iter().map(|file| file.path.clone()).collect();
+    let partial = partial_names(record, &paths)?;
+    let quants = record.quants.iter().map(|quant| quant.name.clone()).collect();
+    let scope = scope_of(&inner.endpoint, record);
+    Removal { scope, paths, quants, partial, listing: true, ..Removal::new(inner) }.run()
+}
+
+/// One commit's part of a removal.
+struct Removal<'a> {
+    inner: &'a Inner,
+    scope: RepoScope,
+    /// Paths to forget.
+    paths: BTreeSet<String>,
+    /// Quants that are no longer complete.
+    quants: BTreeSet<String>,
+    /// Blobs that may be here in part.
+    partial: HashSet<BlobName>,
+    /// Whether the listing itself goes too.
+    listing: bool,
+    kept: Vec<Kept>,
+}
+
+impl<'a> Removal<'a> {
+    fn new(inner: &'a Inner) -> Self {
+        let scope =
+            RepoScope { endpoint: inner.endpoint.clone(), repo: String::new(), commit: String::new() };
+        Self {
+            inner,
+            scope,
+            paths: BTreeSet::new(),
+            quants: BTreeSet::new(),
+            partial: HashSet::new(),
+            listing: false,
+            kept: Vec::new(),
+        }
+    }
+
+    /// M first, then the blobs nobody uses any more.
+    fn run(self) -> Result<RemoveReport> {
+        let store: &Arc<Store> = &self.inner.store;
+        let (files, mut blobs) = store.write(|txn| {
+            let removed = self.forget_files(txn)?;
+            for quant in &self.quants {
+                txn.delete::<Quants>(&Key::quant(&self.scope, quant))?;
+            }
+            if self.listing {
+                self.forget_listing(txn)?;
+            }
+            Ok(removed)
+        })?;
+        blobs.extend(&self.partial);
+        let names: Vec<BlobName> = blobs.into_iter().collect();
+        let freed = store.remove_blobs(&names)?;
+        let mut kept = self.kept;
+        kept.extend(freed.busy.iter().map(|name| Kept {
+            path: name.to_hex(),
+            why: "another process is writing these bytes".to_owned(),
+        }));
+        Ok(RemoveReport { files, blobs: freed.blobs, freed: freed.freed, reusable: freed.reusable, kept })
+    }
+
+    fn forget_files(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<(u64, HashSet<BlobName>)> {
+        let (mut count, mut blobs) = (0, HashSet::new());
+        for path in &self.paths {
+            let key = Key::file(&self.scope, path);
+            if let Some(file) = txn.get::<Files>(&key)? {
+                txn.delete::<Files>(&key)?;
+                txn.delete::<Uses>(&Key::usage(&file.blob_name(), &self.scope, path))?;
+                blobs.insert(file.blob_name());
+                count += 1;
+            }
+        }
+        Ok((count, blobs))
+    }
+
+    /// Forgets the listing and every observation of its commit.
+    fn forget_listing(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<()> {
+        txn.delete::<Manifests>(&Key::manifest(&self.scope))?;
+        let mut changed = Vec::new();
+        txn.scan::<Refs>(&Key::references(&self.scope.endpoint, &self.scope.repo), |key, mut reference| {
+            let before = reference.commits.len();
+            reference.commits.retain(|seen| seen.commit != self.scope.commit);
+            if reference.commits.len() != before {
+                changed.push((Key::stored(key), reference));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (key, reference) in changed {
+            if reference.commits.is_empty() {
+                txn.delete::<Refs>(&key)?;
+            } else {
+                txn.put::<Refs>(&key, &reference)?;
+            }
+        }
+        Ok::<(), StorageError>(())
+    }
+}

@@ -1,0 +1,55 @@
+//! Where downloaded bytes go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tabagent_hub::{RangeSink, SinkError};
+use tabagent_storage::{BlobWriter, StorageError};
+
+/// Straight to their place in the store.
+pub(crate) struct BlobSink {
+    pub(crate) writer: BlobWriter,
+    /// Bytes of the file that are here, for progress.
+    pub(crate) loaded: Arc<AtomicU64>,
+}
+
+impl RangeSink for BlobSink {
+    fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
+        self.writer.write(offset, bytes)?;
+        self.loaded.store(self.writer.written(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Into memory: files too small for chunks, and git files whose blob name is known only at the end.
+pub(crate) struct MemorySink {
+    bytes: Mutex<Vec<u8>>,
+    loaded: Arc<AtomicU64>,
+}
+
+impl MemorySink {
+    pub(crate) fn new(size: usize, loaded: Arc<AtomicU64>) -> Self {
+        Self { bytes: Mutex::new(vec![0; size]), loaded }
+    }
+
+    /// The bytes gathered.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes.lock())
+    }
+}
+
+impl RangeSink for MemorySink {
+    fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
+        let mut all = self.bytes.lock();
+        let start = usize::try_from(offset)?;
+        let place = start.checked_add(bytes.len()).and_then(|end| all.get_mut(start..end));
+        let place = place.ok_or_else(|| StorageError::Corrupt {
+            what: "a downloaded file".to_owned(),
+            reason: format!("bytes at {offset} lie past its end"),
+        })?;
+        place.copy_from_slice(bytes);
+        self.loaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Lists and counts of what is stored.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
+
+use tabagent_storage::{Files, Key, Manifests, Quants, Refs, RepoScope};
+
+use crate::cache::Inner;
+use crate::error::Result;
+use crate::file::FileInfo;
+use crate::lookup::Lookup;
+use crate::manifest::Manifest;
+
+/// Counts and sizes. Repositories, quants and files are those of this endpoint; the rest is the whole store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Repositories scanned.
+    pub repos: u64,
+    /// Quants complete.
+    pub quants: u64,
+    /// Files stored, counted per commit.
+    pub files: u64,
+    /// Different blobs stored.
+    pub blobs: u64,
+    /// Bytes of complete blobs.
+    pub bytes: u64,
+    /// Bytes of partial blobs.
+    pub partial_bytes: u64,
+    /// Bytes free inside the store.
+    pub reusable: u64,
+    /// Bytes the store occupies on the disk.
+    pub disk_bytes: u64,
+    /// Read transactions alive, in all processes.
+    pub readers: u64,
+    /// Mappings alive in this process.
+    pub views: u64,
+}
+
+/// Counts everything.
+pub(crate) fn stats(inner: &Inner) -> Result<CacheStats> {
+    let usage = inner.store.usage()?;
+    let (mut files, mut quants, mut repos) = (0, 0, HashSet::new());
+    inner.read(|txn| {
+        txn.scan::<Files>(&Key::endpoint_files(&inner.endpoint), |_, _| {
+            files += 1;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        txn.scan::<Quants>(&Key::endpoint_quants(&inner.endpoint), |_, quant| {
+            quants += u64::from(quant.completed_at_ms.is_some());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (repo, _) in references(inner, txn)? {
+            repos.insert(repo);
+        }
+        Ok(())
+    })?;
+    Ok(CacheStats {
+        repos: repos.len() as u64,
+        quants,
+        files,
+        blobs: usage.blobs,
+        bytes: usage.bytes,
+        partial_bytes: usage.partial_bytes,
+        reusable: usage.reusable,
+        disk_bytes: usage.disk_bytes,
+        readers: usage.readers,
+        views: usage.views,
+    })
+}
+
+/// Every scanned (repository, revision) of the endpoint.
+fn references(inner: &Inner, txn: &tabagent_storage::ReadTransaction<'_>) -> Result<Vec<(String, String)>> {
+    let prefix = Key::endpoint_references(&inner.endpoint);
+    let mut out = Vec::new();
+    txn.scan::<Refs>(&prefix, |key, _| {
+        let name = key.get(prefix.as_bytes().len()..).and_then(|tail| std::str::from_utf8(tail).ok());
+        if let Some((repo, revision)) = name.and_then(|name| name.split_once('@')) {
+            out.push((repo.to_owned(), revision.to_owned()));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(out)
+}
+
+/// The newest manifest of every scanned revision.
+pub(crate) fn list_manifests(inner: &Inner) -> Result<Vec<Manifest>> {
+    let revisions = inner.read(|txn| references(inner, txn))?;
+    // One short read transaction each: a large store never pins M for long.
+    revisions.iter().filter_map(|(repo, revision)| inner.manifest(repo, revision).transpose()).collect()
+}
+
+/// The files stored of a revision: those `get_file` would open.
+pub(crate) fn list_files(inner: &Inner, repo: &str, revision: &str) -> Result<Vec<FileInfo>> {
+    inner.read(|txn| {
+        let lookup = Lookup { txn, endpoint: &inner.endpoint };
+        let mut paths = BTreeMap::new();
+        for scope in lookup.scopes(repo, revision)? {
+            collect_files(txn, &scope, &mut paths)?;
+        }
+        let mut out = Vec::new();
+        for (path, role) in paths {
+            if let Some((_, file)) = lookup.file(repo, revision, &path)? {
+                out.push(FileInfo::stored(&file, &role));
+            }
+        }
+        Ok(out)
+    })
+}
+
+fn collect_files(
+    txn: &tabagent_storage::ReadTransaction<'_>,
+    scope: &RepoScope,
+    paths: &mut BTreeMap<String, String>,
+) -> Result<()> {
+    let manifest = txn.get::<Manifests>(&Key::manifest(scope))?;
+    let files = manifest.iter().flat_map(|manifest| &manifest.files);
+    let roles: BTreeMap<&str, &str> = files.map(|file| (file.path.as_str(), file.role.as_str())).collect();
+    txn.scan::<Files>(&Key::files(scope), |_, file| {
+        let role = roles.get(file.path.as_str()).copied().unwrap_or("other");
+        paths.entry(file.path).or_insert_with(|| role.to_owned());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! Bringing one file into the store: lease, bytes, digest, publication.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tabagent_hub::{HubError, TransferRequest};
+use tabagent_storage::{
+    BlobName, BlobWriter, Digest, FileMetadata, Files, Finish, INLINE_LIMIT, Key, Lease, ManifestFile,
+    PutOutcome, RepoScope, StorageError, UseRecord, Uses, WriteTransaction,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::{Inner, LEASE_POLL};
+use crate::clock::now_ms;
+use crate::error::{Error, Result};
+use crate::runtime::blocking;
+use crate::sink::{BlobSink, MemorySink};
+
+/// Largest file gathered in memory because its blob name is known only at the end (git files on the Hub are about 10 MB).
+const MEMORY_LIMIT: u64 = 16 << 20;
+
+/// How often damaged blocks found on the disk are fetched again before the disk is blamed.
+const REPAIRS: usize = 3;
+
+/// One file to bring.
+#[derive(Clone)]
+pub(crate) struct Job {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) scope: RepoScope,
+    pub(crate) file: ManifestFile,
+    pub(crate) loaded: Arc<AtomicU64>,
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Job {
+    /// Returns when the file is complete in the store and published at its commit.
+    pub(crate) async fn run(self) -> Result<()> {
+        if self.inner.store.is_read_only() {
+            return Err(StorageError::ReadOnly {
+                path: self.inner.store.root().to_owned(),
+                reason: "it was opened read-only; open it without readOnly to download".to_owned(),
+            }
+            .into());
+        }
+        let digest = self.file.digest()?;
+        if self.publish_stored(digest).await? {
+            return Ok(());
+        }
+        let Some(lease) = self.wait_for_lease(digest).await? else { return Ok(()) };
+        if self.fits_memory(digest) {
+            let out = self.bring_to_memory(digest).await;
+            drop(lease);
+            return out;
+        }
+        self.bring_to_store(lease, digest).await
+    }
+
+    fn fits_memory(&self, digest: Digest) -> bool {
+        match digest {
+            Digest::Sha256(_) => self.file.size < INLINE_LIMIT,
+            Digest::GitSha1(_) => self.file.size <= MEMORY_LIMIT,
+        }
+    }
+
+    /// True when nothing need be fetched: the path is published, or its bytes are here under their sha256.
+    async fn publish_stored(&self, digest: Digest) -> Result<bool> {
+        let job = self.clone();
+        blocking(move || {
+            let known =
+                job.inner.read(|txn| Ok(txn.get::<Files>(&Key::file(&job.scope, &job.file.path))?))?;
+            let stored = match (known, digest) {
+                (Some(_), _) => true,
+                (None, Digest::Sha256(name)) => {
+                    job.inner.store.publish_existing(&BlobName(name), |txn, name| job.publish(txn, name))?
+                }
+                (None, Digest::GitSha1(_)) => false,
+            };
+            if stored {
+                job.loaded.store(job.file.size, Ordering::Relaxed);
+            }
+            Ok(stored)
+        })
+        .await
+    }
+
+    /// The lease, or `None` when another process has finished the file meanwhile.
+    async fn wait_for_lease(&self, digest: Digest) -> Result<Option<Lease>> {
+        let name = digest.blob_name();
+        loop {
+            let inner = Arc::clone(&self.inner);
+            let lease = blocking(move || Ok(inner.store.try_lease(&name)?)).await?;
+            let stored = self.publish_stored(digest).await?;
+            if stored || lease.is_some() {
+                return Ok(lease.filter(|_| !stored));
+            }
+            self.show_progress_of_others(&name)?;
+            self.pause().await?;
+        }
+    }
+
+    fn show_progress_of_others(&self, name: &BlobName) -> Result<()> {
+        if let Some(blob) = self.inner.store.blob(name)? {
+            self.loaded.store(blob.downloaded, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    async fn bring_to_memory(&self, digest: Digest) -> Result<()> {
+        let kib = u32::try_from(self.file.size.div_ceil(1024)).unwrap_or(u32::MAX);
+        let memory = Arc::clone(&self.inner.memory);
+        let room = self.cancel.run_until_cancelled(memory.acquire_many_owned(kib)).await;
+        let room = room.ok_or(HubError::Cancelled)?;
+        let size = usize::try_from(self.file.size).unwrap_or(usize::MAX);
+        let sink = Arc::new(MemorySink::new(size, Arc::clone(&self.loaded)));
+        if size > 0 {
+            let missing = std::iter::once(0..self.file.size).collect();
+            self.inner
+                .hub
+                .transfer(&self.request(digest, missing)?, Arc::clone(&sink) as _, &self.cancel)
+                .await?;
+        }
+        let bytes = Arc::new(sink.take());
+        let stored = self.put(digest, &bytes).await;
+        drop(room);
+        stored
+    }
+
+    /// Stores what was gathered; waits while someone else writes the same bytes under their own name.
+    async fn put(&self, digest: Digest, bytes: &Arc<Vec<u8>>) -> Result<()> {
+        loop {
+            let (job, bytes) = (self.clone(), Arc::clone(bytes));
+            let outcome = blocking(move || {
+                Ok(job.inner.store.put_bytes(&bytes, &digest, |txn, name| job.publish(txn, name))?)
+            });
+            match outcome.await {
+                Ok(PutOutcome::Complete(_)) => return Ok(()),
+                Ok(PutOutcome::Mismatch { expected, actual }) => return Err(self.mismatch(expected, actual)),
+                Err(Error::Storage(StorageError::InUse { .. })) => self.pause().await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn pause(&self) -> Result<()> {
+        let waited = self.cancel.run_until_cancelled(tokio::time::sleep(LEASE_POLL)).await;
+        waited.ok_or_else(|| HubError::Cancelled.into())
+    }
+
+    async fn bring_to_store(&self, lease: Lease, digest: Digest) -> Result<()> {
+        let (inner, size) = (Arc::clone(&self.inner), self.file.size);
+        let writer = blocking(move || Ok(inner.store.writer(lease, size, digest)?)).await?;
+        for _ in 0..=REPAIRS {
+            self.loaded.store(writer.written(), Ordering::Relaxed);
+            self.fetch_missing(&writer, digest).await?;
+            match self.finish(&writer).await? {
+                Finish::Complete(_) => return Ok(()),
+                Finish::Mismatch { expected, actual } => return Err(self.mismatch(expected, actual)),
+                Finish::Missing(_) => {}
+            }
+        }
+        Err(StorageError::Corrupt {
+            what: format!("{} of {}", self.file.path, self.scope.repo),
+            reason: "the disk gives back other bytes than were written, again and again".to_owned(),
+        }
+        .into())
+    }
+
+    /// Fetches what is not here. What came before a failure is made durable, so that the next call continues there.
+    async fn fetch_missing(&self, writer: &BlobWriter, digest: Digest) -> Result<()> {
+        let missing = writer.missing();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let request = self.request(digest, missing)?;
+        let sink = BlobSink { writer: writer.clone(), loaded: Arc::clone(&self.loaded) };
+        let outcome = self.inner.hub.transfer(&request, Arc::new(sink), &self.cancel).await;
+        if let Err(error) = outcome {
+            let writer = writer.clone();
+            blocking(move || Ok(writer.checkpoint()?)).await?;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, writer: &BlobWriter) -> Result<Finish> {
+        let (job, writer) = (self.clone(), writer.clone());
+        blocking(move || Ok(writer.finish(|txn, name| job.publish(txn, name))?)).await
+    }
+
+    fn request(&self, digest: Digest, missing: Vec<std::ops::Range<u64>>) -> Result<TransferRequest> {
+        if self.inner.options.offline {
+            return Err(Error::Offline {
+                repo: self.scope.repo.clone(),
+                what: format!("does not have {} complete here", self.file.path),
+            });
+        }
+        Ok(TransferRequest {
+            repo: self.scope.repo.clone(),
+            commit: self.scope.commit.clone(),
+            path: self.file.path.clone(),
+            size: self.file.size,
+            digest: match digest {
+                Digest::Sha256(bytes) => tabagent_hub::Digest::Sha256(bytes),
+                Digest::GitSha1(bytes) => tabagent_hub::Digest::GitSha1(bytes),
+            },
+            missing,
+        })
+    }
+
+    /// Says in M that this path of this commit is the blob `name`.
+    fn publish(&self, txn: &WriteTransaction<'_>, name: BlobName) -> tabagent_storage::Result<()> {
+        let path = self.file.path.clone();
+        let usage = UseRecord { path: path.clone() };
+        txn.put::<Uses>(&Key::usage(&name, &self.scope, &path), &usage)?;
+        let metadata = FileMetadata {
+            path,
+            blob: name.0,
+            size: self.file.size,
+            git_sha1: self.file.git_sha1.filter(|_| self.file.sha256.is_none()),
+            stored_at_ms: now_ms(),
+        };
+        txn.put::<Files>(&Key::file(&self.scope, &self.file.path), &metadata)
+    }
+
+    fn mismatch(&self, expected: Digest, actual: Digest) -> Error {
+        self.loaded.store(0, Ordering::Relaxed);
+        Error::Integrity {
+            repo: self.scope.repo.clone(),
+            path: self.file.path.clone(),
+            expected: expected.value(),
+            actual: actual.value(),
+        }
+    }
+}
