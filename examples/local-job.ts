@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type CachedFile, ModelCache } from '@tabagent/model-cache'
+import { type CachedFile, type Manifest, ModelCache } from '@tabagent/model-cache'
 import { HubProcess } from '../local-hub/index.js'
 import { memory } from './memory.js'
 import { SentenceEncoder, similarity } from './sentence-encoder.js'
@@ -14,13 +14,19 @@ const WORK = '.work'
 export async function runLocalJob(quant: string): Promise<void> {
   await using hub = await startHub()
   console.log(`A Hub on this machine: ${hub.url}\n`)
-  await countTraffic(hub, 'First run', () => downloadAndCompute(hub.url, quant))
-  await countTraffic(hub, 'Second run', () => downloadAndCompute(hub.url, quant))
+  await countTraffic(hub, 'First run', () =>
+    downloadAndCompute(hub.url, quant, (cache) => cache.scanRepo(REPO)),
+  )
+  await countTraffic(hub, 'Second run', () => downloadAndCompute(hub.url, quant, knownManifest))
 }
 
-async function downloadAndCompute(endpoint: string, quant: string): Promise<void> {
+async function downloadAndCompute(
+  endpoint: string,
+  quant: string,
+  findManifest: (cache: ModelCache) => Promise<Manifest>,
+): Promise<void> {
   await using cache = await ModelCache.open({ path: join(WORK, 'cache'), endpoint })
-  const manifest = await cache.scanRepo(REPO)
+  const manifest = await findManifest(cache)
   console.log(`${manifest.repo} at commit ${manifest.commit.slice(0, 12)}`)
   printQuants(manifest)
   const bar = new DownloadBar()
@@ -31,6 +37,11 @@ async function downloadAndCompute(endpoint: string, quant: string): Promise<void
   const weights = stored?.files.find((file) => file.role === 'weights')
   if (!weights) throw new Error(`the quant ${quant} has no weights`)
   await compute(cache, weights.path)
+}
+
+/** What the last scan found: nothing is asked of the Hub. */
+async function knownManifest(cache: ModelCache): Promise<Manifest> {
+  return cache.getManifest(REPO) ?? (await cache.scanRepo(REPO))
 }
 
 async function compute(cache: ModelCache, path: string): Promise<void> {
