@@ -34,7 +34,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// `dismissed` is the number of connections that are asked to stop after their piece.
     pub(crate) fn new(job: Arc<Job>, dismissed: Arc<AtomicUsize>, permit: OwnedSemaphorePermit) -> Self {
-        let writer = Writer::new(Arc::clone(&job.sink), job.size);
+        let writer = Writer::new(Arc::clone(&job.sink), Arc::clone(&job.buffers));
         let retry = Retry::new(job.retries);
         Self { job, writer, retry, renewals: 0, rate: None, dismissed, _permit: permit }
     }

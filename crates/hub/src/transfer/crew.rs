@@ -15,11 +15,12 @@ use super::growth::Growth;
 use super::plan::Plan;
 use super::pool::Pool;
 use super::source::Source;
+use super::writer::Buffers;
 use crate::error::HubError;
 use crate::http::Http;
 
 /// How often the rate is measured.
-const WINDOW: Duration = Duration::from_millis(200);
+const WINDOW: Duration = Duration::from_millis(100);
 
 /// What the connections of a transfer share.
 pub(crate) struct Job {
@@ -29,6 +30,7 @@ pub(crate) struct Job {
     /// Size of the whole file.
     pub(crate) size: u64,
     pub(crate) sink: Arc<dyn RangeSink>,
+    pub(crate) buffers: Arc<Buffers>,
     pub(crate) retries: u32,
     /// Cancelled by the caller, or when a connection failed for good.
     pub(crate) stop: CancellationToken,

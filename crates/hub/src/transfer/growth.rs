@@ -8,9 +8,9 @@ use std::time::Duration;
 /// Above this rate per connection the limit is this machine, not the server's throttle: 256 MiB/s.
 const FAST: u64 = 256 << 20;
 /// Windows a step may take to show its gain: new connections begin slowly.
-const PATIENCE: u32 = 3;
-/// Windows after which conditions may have changed and a step is tried again (10 s of 200 ms windows).
-const STEADY: u32 = 50;
+const PATIENCE: u32 = 5;
+/// Windows after which conditions may have changed and a step is tried again (10 s of 100 ms windows).
+const STEADY: u32 = 100;
 
 /// The decision, made once per window of time.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ pub(crate) fn per_second(bytes: u64, elapsed: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const WINDOW: Duration = Duration::from_millis(200);
+    const WINDOW: Duration = Duration::from_millis(100);
 
     /// Runs windows against a server whose rate in bytes per window depends on the number of connections.
     fn targets(most: usize, windows: usize, rate: impl Fn(usize) -> u64) -> Vec<usize> {
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn returns_to_one_where_a_second_gains_nothing() {
-        assert_eq!(targets(8, 6, |_| 20 << 20), [1, 2, 2, 2, 1, 1]);
+        assert_eq!(targets(8, 8, |_| 10 << 20), [1, 2, 2, 2, 2, 2, 1, 1]);
     }
 
     #[test]
@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn tries_again_when_conditions_may_have_changed() {
-        let targets = targets(8, 70, |_| 20 << 20);
-        assert_eq!(targets.iter().skip(5).filter(|target| **target == 2).count(), 3);
+        let targets = targets(8, 150, |_| 10 << 20);
+        assert_eq!(targets.iter().skip(7).filter(|target| **target == 2).count(), 5);
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crew::{Crew, Job};
 use plan::Plan;
 pub(crate) use pool::Pool;
 use source::Source;
+use writer::Buffers;
 
 /// A file to fetch, as a [`Listing`](crate::Listing) described it.
 #[derive(Debug, Clone)]
@@ -74,6 +75,7 @@ pub(crate) async fn run(
         source: Source::new(Arc::clone(http), request.clone()),
         plan: Arc::new(Plan::new(&request.missing, http.stall_timeout)),
         size: request.size,
+        buffers: Arc::new(Buffers::new(request.size)),
         sink,
         retries,
         stop: cancel.child_token(),

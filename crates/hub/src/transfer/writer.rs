@@ -2,45 +2,64 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::RangeSink;
 use crate::error::{HubError, SinkError};
 
-/// Most bytes of one write. A connection holds at most two buffers of this size.
-const BUFFER: usize = 1 << 20;
+/// Most bytes of one write: 1 MiB.
+const LARGEST_WRITE: usize = 1 << 20;
 
-type Write = JoinHandle<Result<Vec<u8>, SinkError>>;
+/// The buffers of a transfer, used in turn by its connections: one filling per connection, and one per write under way.
+pub(crate) struct Buffers {
+    free: Mutex<Vec<Vec<u8>>>,
+    capacity: usize,
+}
+
+impl Buffers {
+    /// For a file of `size` bytes: a small file takes a small buffer.
+    pub(crate) fn new(size: u64) -> Self {
+        let capacity = usize::try_from(size).map_or(LARGEST_WRITE, |size| size.min(LARGEST_WRITE));
+        Self { free: Mutex::default(), capacity }
+    }
+
+    fn take(&self) -> Vec<u8> {
+        self.free.lock().pop().unwrap_or_else(|| Vec::with_capacity(self.capacity))
+    }
+
+    fn give_back(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        self.free.lock().push(buffer);
+    }
+}
 
 /// Writes of one connection, in order.
 pub(crate) struct Writer {
     sink: Arc<dyn RangeSink>,
-    offset: u64,
+    buffers: Arc<Buffers>,
     filling: Vec<u8>,
-    spare: Option<Vec<u8>>,
-    capacity: usize,
-    pending: Option<Write>,
+    offset: u64,
+    pending: Option<JoinHandle<Result<(), SinkError>>>,
 }
 
 impl Writer {
-    /// `size` bounds what will come, so that a small file takes a small buffer.
-    pub(crate) fn new(sink: Arc<dyn RangeSink>, size: u64) -> Self {
-        let capacity = usize::try_from(size).map_or(BUFFER, |size| size.min(BUFFER));
-        Self { sink, offset: 0, filling: Vec::with_capacity(capacity), spare: None, capacity, pending: None }
+    pub(crate) fn new(sink: Arc<dyn RangeSink>, buffers: Arc<Buffers>) -> Self {
+        Self { sink, filling: buffers.take(), buffers, offset: 0, pending: None }
     }
 
-    /// Takes bytes of the file at `offset`. Waits for the disk when both buffers are in use.
+    /// Takes bytes of the file at `offset`. Waits for the disk when a write is under way and the next one is full.
     pub(crate) async fn push(&mut self, mut offset: u64, mut bytes: &[u8]) -> Result<(), HubError> {
         if self.offset + self.filling.len() as u64 != offset {
             self.flush().await?;
             self.offset = offset;
         }
         while !bytes.is_empty() {
-            let (head, tail) = bytes.split_at(bytes.len().min(BUFFER - self.filling.len()));
+            let (head, tail) = bytes.split_at(bytes.len().min(LARGEST_WRITE - self.filling.len()));
             self.filling.extend_from_slice(head);
             offset += head.len() as u64;
             bytes = tail;
-            if self.filling.len() == BUFFER {
+            if self.filling.len() == LARGEST_WRITE {
                 self.flush().await?;
                 self.offset = offset;
             }
@@ -66,13 +85,12 @@ impl Writer {
             return Ok(());
         }
         self.settle().await?;
-        let empty = self.spare.take().unwrap_or_else(|| Vec::with_capacity(self.capacity));
-        let mut bytes = std::mem::replace(&mut self.filling, empty);
-        let (sink, offset) = (Arc::clone(&self.sink), self.offset);
+        let bytes = std::mem::replace(&mut self.filling, self.buffers.take());
+        let (sink, buffers, offset) = (Arc::clone(&self.sink), Arc::clone(&self.buffers), self.offset);
         self.pending = Some(tokio::task::spawn_blocking(move || {
-            sink.write(offset, &bytes)?;
-            bytes.clear();
-            Ok(bytes)
+            let written = sink.write(offset, &bytes);
+            buffers.give_back(bytes);
+            written
         }));
         Ok(())
     }
@@ -81,8 +99,6 @@ impl Writer {
         let Some(pending) = self.pending.as_mut() else { return Ok(()) };
         let written = pending.await;
         self.pending = None;
-        let written = written.map_err(|panicked| HubError::Sink(panicked.into()))?;
-        self.spare = Some(written.map_err(HubError::Sink)?);
-        Ok(())
+        written.map_err(|panicked| HubError::Sink(panicked.into()))?.map_err(HubError::Sink)
     }
 }
