@@ -1,0 +1,36 @@
+import { download } from './download.js'
+import { type Figure, type Measurement, MIB } from './figure.js'
+import { HAS_PROCESS_STATUS } from './process-status.js'
+import { median } from './rounds.js'
+import { largeModel, MODEL, type Model, type Workplace } from './workplace.js'
+
+/** The peak must not depend on the size, so two sizes are measured. */
+export const downloadMemory: Measurement = {
+  letter: 'f',
+  title: 'peak memory of a download over the idle process',
+  async measure(workplace) {
+    if (!HAS_PROCESS_STATUS) return []
+    const small = await peaks(workplace, MODEL, 5)
+    return [...small, ...(await peaks(workplace, largeModel(4), 2))]
+  },
+}
+
+async function peaks(workplace: Workplace, model: Model, rounds: number): Promise<Figure[]> {
+  const hub = await workplace.hub(model)
+  const growths: { peak: number; anonymous: number }[] = []
+  for (let round = 0; round < rounds; round += 1) {
+    const { peakGrowth, anonymousGrowth } = await download(workplace, hub.url, model)
+    growths.push({ peak: peakGrowth / MIB, anonymous: anonymousGrowth / MIB })
+  }
+  const peak = growths.map((growth) => growth.peak)
+  const anonymous = median(growths.map((growth) => growth.anonymous))
+  return [
+    {
+      what: `peak memory of downloading ${model.size / 2 ** 30} GiB, over idle`,
+      value: median(peak),
+      unit: 'MiB',
+      bound: 32,
+      detail: `VmHWM - VmRSS before, ${rounds} rounds, most ${Math.max(...peak).toFixed(1)}; RssAnon afterwards +${anonymous.toFixed(1)}`,
+    },
+  ]
+}
