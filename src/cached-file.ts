@@ -68,7 +68,7 @@ export class CachedFile implements Disposable {
   }
 
   private constructor(runtime: Runtime, native: NativeFile, verify: boolean) {
-    const { repo, path, commit, size, digest, zeroCopy, blob } = native.describe()
+    const { repo, path, commit, size, digest, zeroCopy, view } = native.describe()
     this.repo = repo
     this.path = path
     this.commit = commit
@@ -78,7 +78,7 @@ export class CachedFile implements Disposable {
     this.#runtime = runtime
     this.#native = native
     this.#verify = verify
-    this.#lease = runtime.views.lease(blob, this)
+    this.#lease = runtime.views.lease(view, this)
   }
 
   /**

@@ -113,29 +113,29 @@ export class ViewLease {
   }
 }
 
-/** The views of this isolate, by the addon's name for the blob's reader. */
+/** The views of this isolate, by the names the addon gives them. */
 export class ViewRegistry {
   readonly #views = new Map<string, SharedView>()
   readonly #handles = new FinalizationRegistry<ViewLease>((lease) => lease.lose())
 
-  /** Takes part in the view of `blob` for as long as `handle` is neither closed nor collected. */
-  lease(blob: string, handle: object): ViewLease {
-    const view = this.#views.get(blob) ?? this.#create(blob)
+  /** Takes part in the view `name` for as long as `handle` is neither closed nor collected. */
+  lease(name: string, handle: object): ViewLease {
+    const view = this.#views.get(name) ?? this.#create(name)
     const lease = new ViewLease(view)
     this.#handles.register(handle, lease)
     return lease
   }
 
-  /** Blobs that some handle or buffer of this isolate shows. */
+  /** How many have a handle or buffer. */
   get size(): number {
     return this.#views.size
   }
 
-  #create(blob: string): SharedView {
+  #create(name: string): SharedView {
     const view = new SharedView((idle) => {
-      if (this.#views.get(blob) === idle) this.#views.delete(blob)
+      if (this.#views.get(name) === idle) this.#views.delete(name)
     })
-    this.#views.set(blob, view)
+    this.#views.set(name, view)
     return view
   }
 }

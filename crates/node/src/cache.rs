@@ -1,7 +1,7 @@
 //! The cache.
 
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
@@ -17,8 +17,7 @@ use crate::progress::Nudge;
 use crate::report::{NativeCacheStats, NativeRemoveReport};
 
 /// One for the process: libmdbx allows a database to be opened once in it, and worker threads share this static.
-static REGISTRY: LazyLock<Arc<StorageRegistry>> =
-    LazyLock::new(|| Arc::new(StorageRegistry::new(PathBuf::new())));
+static REGISTRY: LazyLock<StorageRegistry> = LazyLock::new(|| StorageRegistry::new(PathBuf::new()));
 
 /// Opens the store at an absolute path.
 #[napi(catch_unwind, ts_return_type = "Promise<NativeCache>")]
@@ -27,8 +26,7 @@ pub fn open_cache(
     path: String,
     options: NativeOpenOptions,
 ) -> napi::Result<PromiseRaw<'_, NativeCache>> {
-    let registry = Arc::clone(&REGISTRY);
-    blocking(env, move || ModelCache::open(&registry, path.as_ref(), options.into()))
+    blocking(env, move || ModelCache::open(&REGISTRY, path.as_ref(), options.into()))
 }
 
 /// An open store; see `src/cache.ts`.

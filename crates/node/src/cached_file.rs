@@ -34,7 +34,7 @@ impl NativeFile {
             size: to_js(file.size()),
             digest: file.digest().into(),
             zero_copy,
-            blob: format!("{}:{}", hex::encode(file.reader().name().0), file.zero_copy()),
+            view: view_name(file),
         })
     }
 
@@ -112,8 +112,8 @@ pub struct NativeFileDescription {
     pub digest: NativeDigest,
     /// Whether views show the stored bytes themselves.
     pub zero_copy: bool,
-    /// Names the content, and whether it is copied: handles with the same name can share buffers.
-    pub blob: String,
+    /// Names what its buffers show: handles with the same name can share them.
+    pub view: String,
 }
 
 /// See `Extent` in `src/cached-file.ts`.
@@ -141,6 +141,13 @@ impl From<Extent> for NativeExtent {
 #[napi(catch_unwind)]
 pub fn detach(memory: ArrayBuffer<'_>) -> napi::Result<()> {
     memory.detach()
+}
+
+/// The content, the store it lies in, and whether it is copied.
+fn view_name(file: &CachedFile) -> String {
+    let reader = file.reader();
+    let root = reader.store().root().display();
+    format!("{}:{}:{root}", hex::encode(reader.name().0), file.zero_copy())
 }
 
 fn range(start: f64, end: f64) -> Range<u64> {
