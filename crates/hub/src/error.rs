@@ -67,7 +67,7 @@ pub enum HubError {
         url: String,
     },
     /// No usable answer: name resolution, connection, TLS, a reset, or silence for longer than the stall timeout.
-    #[error("{url} could not be reached: {source}; check the network and the endpoint, then try again")]
+    #[error("{url} could not be reached: {}; check the network and the endpoint, then try again", root_cause(source.as_ref()))]
     Network {
         /// Request that failed.
         url: String,
@@ -130,6 +130,11 @@ impl HubError {
             | Self::Sink(_) => false,
         }
     }
+}
+
+/// The innermost error: what surrounds it only says that a request was sent.
+fn root_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
 }
 
 fn again_in(retry_after: Option<Duration>) -> String {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use reqwest::Response;
 use reqwest::header::LOCATION;
-use reqwest::{Response, StatusCode};
 use url::Url;
 
 use crate::endpoint::redacted;
@@ -20,28 +20,60 @@ pub(crate) struct Trail {
 impl Trail {
     /// Where the response to `from` sends the client; `None` when it is no redirect.
     pub(crate) fn next(&mut self, from: &Url, response: &Response) -> Result<Option<Url>, HubError> {
-        if !is_redirect(response.status()) {
+        let status = response.status().as_u16();
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
         }
-        let refuse = |message: &str| HubError::Http {
-            status: response.status().as_u16(),
-            url: redacted(from),
-            message: message.to_owned(),
-        };
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let location = location.ok_or_else(|| refuse("a redirect without a readable Location"))?;
-        let target = from.join(location).map_err(|_| refuse("a redirect to an unreadable Location"))?;
+        self.step(from, location).map(Some).map_err(|message| HubError::Http {
+            status,
+            url: redacted(from),
+            message,
+        })
+    }
+
+    fn step(&mut self, from: &Url, location: Option<&str>) -> Result<Url, String> {
+        let location = location.ok_or("a redirect without a readable Location")?;
+        let target = from.join(location).map_err(|_| "a redirect to an unreadable Location")?;
         if !matches!((from.scheme(), target.scheme()), ("http", "http" | "https") | ("https", "https")) {
-            return Err(refuse("a redirect away from https, refused"));
+            return Err(format!("a redirect from {} to {}, refused", from.scheme(), target.scheme()));
         }
         self.visited.insert(from.clone());
         if self.visited.contains(&target) || self.visited.len() > MOST_HOPS {
-            return Err(refuse("a redirect loop"));
+            return Err("a redirect loop".to_owned());
         }
-        Ok(Some(target))
+        Ok(target)
     }
 }
 
-fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(from: &str, location: &str) -> Result<String, String> {
+        let from = Url::parse(from).unwrap();
+        Trail::default().step(&from, Some(location)).map(|url| url.to_string())
+    }
+
+    #[test]
+    fn follows_relative_absolute_and_scheme_relative_locations() {
+        let from = "https://hub.example/a/b?c";
+        assert_eq!(step(from, "/x?y=z").unwrap(), "https://hub.example/x?y=z");
+        assert_eq!(step(from, "//cdn.example/x").unwrap(), "https://cdn.example/x");
+        assert_eq!(step("http://hub.example/", "https://cdn.example/x").unwrap(), "https://cdn.example/x");
+    }
+
+    #[test]
+    fn never_leaves_https_nor_the_web() {
+        for location in ["http://hub.example/a", "http://cdn.example/x", "file:///etc/passwd", "javascript:0"]
+        {
+            let error = step("https://hub.example/a", location).unwrap_err();
+            assert!(error.starts_with("a redirect from https to"), "{error}");
+        }
+    }
+
+    #[test]
+    fn ends_loops_also_of_one_hop() {
+        assert!(step("https://hub.example/a", "/a").unwrap_err().contains("loop"));
+    }
 }

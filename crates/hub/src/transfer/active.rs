@@ -29,7 +29,8 @@ pub(crate) struct Active {
     pub(crate) lost: Arc<Notify>,
     received: u64,
     first_byte: Option<Instant>,
-    silent_since: Instant,
+    /// `None` while the connection stores bytes: a slow disk is no silence of the server.
+    silent_since: Option<Instant>,
     answered: bool,
 }
 
@@ -48,7 +49,7 @@ impl Active {
             lost: Arc::default(),
             received: 0,
             first_byte: None,
-            silent_since: now,
+            silent_since: Some(now),
             answered: false,
         }
     }
@@ -59,8 +60,13 @@ impl Active {
 
     /// A request for the rest starts: its silence counts from here.
     pub(crate) fn begin(&mut self, now: Instant) {
-        self.silent_since = now;
+        self.silent_since = Some(now);
         self.answered = false;
+    }
+
+    /// The next bytes of the answer are waited for.
+    pub(crate) fn wait(&mut self, now: Instant) {
+        self.silent_since = Some(now);
     }
 
     pub(crate) fn received(&self) -> u64 {
@@ -74,7 +80,8 @@ impl Active {
 
     pub(crate) fn is_stalled(&self, patience: Patience, now: Instant) -> bool {
         let limit = if self.answered { patience.body } else { patience.answer };
-        !self.is_done() && now.saturating_duration_since(self.silent_since) >= limit
+        let silent = self.silent_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        !self.is_done() && silent >= limit
     }
 
     /// How long the rest takes; `None` while no rate is known.
@@ -94,7 +101,7 @@ impl Active {
             self.rest.pop_front();
         }
         self.received += take as u64;
-        self.silent_since = now;
+        self.silent_since = None;
         self.answered = true;
         self.first_byte.get_or_insert(now);
         Some(Claim { skip, take })

@@ -126,6 +126,7 @@ impl Connection {
         let Opened { url, response, .. } = &mut opened;
         let mut position = extent.start;
         loop {
+            piece.wait(Instant::now());
             let chunk = piece.unless_lost(job.http.chunk(url, response, &job.stop)).await;
             let Some(chunk) = chunk.transpose()? else { return Ok(()) };
             let Some(chunk) = chunk else { break };

@@ -38,6 +38,14 @@ impl Piece {
         });
     }
 
+    /// The next bytes of the answer are waited for from now on.
+    pub(crate) fn wait(&self, now: Instant) {
+        self.with(|active| {
+            active.wait(now);
+            Some(())
+        });
+    }
+
     /// Bytes of the file at `position` were received: which of them are this connection's to write. `None` when
     /// nothing is left to fetch for it.
     pub(crate) fn claim(&self, position: u64, length: usize, now: Instant) -> Option<Claim> {

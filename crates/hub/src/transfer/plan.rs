@@ -254,6 +254,8 @@ mod tests {
     async fn a_stalled_piece_goes_whole_and_its_connection_learns_it() {
         let (plan, stalled, now) = started(9 * MIB, MIB);
         let later = now + PATIENCE.body;
+        assert_eq!(plan.stalled(later), 0, "it is storing what it received");
+        stalled.wait(now);
         assert_eq!((plan.stalled(now), plan.stalled(later)), (0, 1));
         let other = plan.take(None, later).unwrap();
         assert_eq!((stalled.rest(), other.rest()), (None, Some(MIB..9 * MIB)));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -109,15 +110,39 @@ type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 /// Runs until dropped.
 pub(crate) struct Server {
     address: SocketAddr,
-    log: Arc<Mutex<Vec<Request>>>,
+    log: Arc<Log>,
     accepting: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Log {
+    requests: Mutex<Vec<Request>>,
+    answering: AtomicUsize,
+    busiest: AtomicUsize,
+}
+
+/// Counts as being answered until dropped.
+struct Answering<'a>(&'a Log);
+
+impl<'a> Answering<'a> {
+    fn new(log: &'a Log) -> Self {
+        let now = log.answering.fetch_add(1, Ordering::SeqCst) + 1;
+        log.busiest.fetch_max(now, Ordering::SeqCst);
+        Self(log)
+    }
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.0.answering.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Server {
     pub(crate) async fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let log = Arc::default();
+        let log = Arc::<Log>::default();
         let accepting = tokio::spawn(accept(listener, Arc::new(handler), Arc::clone(&log)));
         Self { address, log, accepting }
     }
@@ -127,7 +152,12 @@ impl Server {
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
-        self.log.lock().unwrap().clone()
+        self.log.requests.lock().unwrap().clone()
+    }
+
+    /// Most requests that were being answered at once.
+    pub(crate) fn busiest(&self) -> usize {
+        self.log.busiest.load(Ordering::SeqCst)
     }
 }
 
@@ -137,7 +167,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, handler: Arc<Handler>, log: Arc<Mutex<Vec<Request>>>) {
+async fn accept(listener: TcpListener, handler: Arc<Handler>, log: Arc<Log>) {
     let mut connections = JoinSet::new();
     for connection in 0.. {
         let (stream, _) = listener.accept().await.unwrap();
@@ -150,19 +180,15 @@ async fn accept(listener: TcpListener, handler: Arc<Handler>, log: Arc<Mutex<Vec
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    connection: usize,
-    handler: &Handler,
-    log: &Mutex<Vec<Request>>,
-) -> std::io::Result<()> {
+async fn serve(stream: TcpStream, connection: usize, handler: &Handler, log: &Log) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(mut request) = read(&mut stream, connection).await? {
         {
-            let mut log = log.lock().unwrap();
-            request.index = log.len();
-            log.push(request.clone());
+            let mut requests = log.requests.lock().unwrap();
+            request.index = requests.len();
+            requests.push(request.clone());
         }
+        let _answering = Answering::new(log);
         let reply = handler(&request);
         if reply.status != 0 {
             stream.write_all(head(&reply).as_bytes()).await?;
