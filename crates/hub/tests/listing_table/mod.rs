@@ -1,5 +1,7 @@
 //! Reads the tables in `listings/` (their README describes the form).
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a malformed table is a failing test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tabagent_hub::quant::Hints;
@@ -93,7 +95,11 @@ fn sized(word: &str) -> (String, u64) {
         _ => 1.0,
     };
     let number: f64 = size.trim_end_matches(['k', 'M', 'G']).parse().expect("a number");
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes in the tables are small and positive")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "sizes in the tables are small and positive"
+    )]
     let bytes = (number * factor) as u64;
     (path.to_owned(), bytes)
 }
@@ -118,5 +124,7 @@ fn expand(word: &str) -> Vec<String> {
     }
     let rest = expand(&word[edges.last().expect("closing brace") + 1..]);
     let choices = edges.windows(2).flat_map(|edge| expand(&word[edge[0] + 1..edge[1]]));
-    choices.flat_map(|choice| rest.iter().map(move |tail| format!("{}{choice}{tail}", &word[..open]))).collect()
+    choices
+        .flat_map(|choice| rest.iter().map(move |tail| format!("{}{choice}{tail}", &word[..open])))
+        .collect()
 }

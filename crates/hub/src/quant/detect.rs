@@ -1,0 +1,204 @@
+//! The whole way from a listing to its variants.
+
+use std::collections::{HashMap, HashSet};
+
+use super::candidate::Candidate;
+use super::entry::Entry;
+use super::external_data::{self, Companions};
+use super::folder::{self, FolderKind};
+use super::kind::Kind;
+use super::model::{self, Model};
+use super::session::{self, Company};
+use super::unit::{Homes, Pipelines, Unit};
+use super::{
+    DetectedQuant, Detection, Format, Hints, Role, SourceFile, binary, companion, gguf, naming, package,
+    support, unit_builder,
+};
+
+/// An unknown file of at least this many bytes is taken for a model where nothing else is one.
+const UNKNOWN_MODEL_BYTES: u64 = 1 << 20;
+
+/// Sorts the files of a repository into variants. Depends on nothing but its arguments, and not on their order.
+#[must_use]
+pub fn detect(files: &[SourceFile<'_>], hints: &Hints) -> Detection {
+    let mut entries: Vec<Entry<'_>> =
+        files.iter().enumerate().map(|(at, file)| Entry::new(at, file)).collect();
+    entries.sort_by(|a, b| a.path.cmp(b.path));
+    let found = collect(&mut entries, hints);
+    let mut roles = vec![Role::Other; files.len()];
+    for entry in &entries {
+        if let Some(role) = roles.get_mut(entry.index) {
+            *role = entry.kind.role();
+        }
+    }
+    Detection { roles, quants: quants(found.candidates), shared: found.shared }
+}
+
+struct Found {
+    candidates: Vec<Candidate>,
+    shared: Vec<usize>,
+}
+
+fn collect(entries: &mut [Entry<'_>], hints: &Hints) -> Found {
+    binary::pair(entries);
+    set_data_aside(entries);
+    let packages = package::collect(entries, hints);
+    let mut owned = packages.claimed.clone();
+    let companions = external_data::assign(entries);
+    owned.extend(companions.values().flatten());
+    binary::settle_rest(entries, hints);
+    settle_unknown(entries, !packages.candidates.is_empty() || !packages.units.is_empty());
+    let free = free_positions(entries, &packages.claimed);
+    let mut candidates = packages.candidates;
+    let adapters = set_adapters_aside(entries, &free, packages.units.is_empty() && candidates.is_empty());
+    let free: Vec<usize> = free.into_iter().filter(|at| !adapters.contains(at)).collect();
+    let is_gguf =
+        |at: &usize| entries.get(*at).is_some_and(|one| matches!(one.kind, Kind::Gguf | Kind::Ggml));
+    let (ggufs, others): (Vec<usize>, Vec<usize>) = free.into_iter().partition(is_gguf);
+    candidates.extend(gguf::candidates(entries, &ggufs));
+    let mut units = units(entries, &others, &companions);
+    units.extend(packages.units);
+    candidates.extend(from_units(&units, &pipelines(entries), hints));
+    let shared = support::assign(entries, &owned, &mut candidates);
+    Found { candidates, shared }
+}
+
+/// Data folders hold no weights, unless nothing outside them does.
+fn set_data_aside(entries: &mut [Entry<'_>]) {
+    let mut kinds: HashMap<&str, FolderKind> = HashMap::new();
+    let meanings: Vec<FolderKind> = entries
+        .iter()
+        .map(|entry| *kinds.entry(entry.dir).or_insert_with(|| folder::kind(entry.dir)))
+        .collect();
+    let is_outside = |(entry, meaning): (&Entry<'_>, &FolderKind)| {
+        entry.kind.holds_weights() && is_kept(entry.kind, *meaning)
+    };
+    let has_models = entries.iter().zip(&meanings).any(is_outside);
+    for (entry, meaning) in entries.iter_mut().zip(meanings) {
+        let is_note = entry.kind == Kind::Settled(Role::Documentation);
+        if meaning == FolderKind::Resources && !is_note && !entry.kind.holds_weights() {
+            entry.settle(Role::Config);
+        } else if !is_note && !is_kept(entry.kind, meaning) && (has_models || !entry.kind.holds_weights()) {
+            entry.settle(Role::Data);
+        }
+    }
+}
+
+/// Whether a file keeps its meaning in such a folder.
+const fn is_kept(kind: Kind, folder: FolderKind) -> bool {
+    match folder {
+        FolderKind::Plain | FolderKind::Resources => true,
+        FolderKind::Data => false,
+        FolderKind::Loose => {
+            matches!(
+                kind,
+                Kind::Graph(_)
+                    | Kind::Gguf
+                    | Kind::Index
+                    | Kind::Checkpoint(Format::Safetensors | Format::Openvino)
+            )
+        }
+    }
+}
+
+/// Large files nobody knows are the model of a repository that has no other.
+fn settle_unknown(entries: &mut [Entry<'_>], has_packages: bool) {
+    let has_models = has_packages || entries.iter().any(|entry| entry.kind.holds_weights());
+    for entry in entries.iter_mut() {
+        let unknown = matches!(entry.kind, Kind::Unknown | Kind::Settled(Role::Other));
+        if (!has_models && unknown && entry.size >= UNKNOWN_MODEL_BYTES) || entry.extension() == "weights" {
+            let is_open = unknown && entry.kind.role() == Role::Other;
+            entry.kind = if is_open { Kind::Checkpoint(Format::Other) } else { entry.kind };
+        }
+    }
+}
+
+fn free_positions(entries: &[Entry<'_>], claimed: &HashSet<usize>) -> Vec<usize> {
+    let holds_weights = |at: &usize| entries.get(*at).is_some_and(|entry| entry.kind.holds_weights());
+    (0..entries.len()).filter(|at| !claimed.contains(at) && holds_weights(at)).collect()
+}
+
+/// Adapters are no variants beside a model; alone they are what the repository offers. Returns those set aside.
+fn set_adapters_aside(entries: &mut [Entry<'_>], free: &[usize], nothing_else: bool) -> HashSet<usize> {
+    let (adapters, models): (Vec<usize>, Vec<usize>) =
+        free.iter().partition(|at| entries.get(**at).is_some_and(is_adapter));
+    if models.is_empty() && nothing_else {
+        return HashSet::new();
+    }
+    for at in &adapters {
+        if let Some(entry) = entries.get_mut(*at) {
+            entry.settle(Role::Adapter);
+        }
+    }
+    adapters.into_iter().collect()
+}
+
+fn is_adapter(entry: &Entry<'_>) -> bool {
+    let path = entry.path.to_ascii_lowercase();
+    let mut words = path.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_checkpoint = matches!(entry.kind, Kind::Checkpoint(Format::Safetensors | Format::Pytorch));
+    is_checkpoint
+        && (entry.lower.starts_with("adapter_model")
+            || words.any(|word| matches!(word, "lora" | "loras" | "locon" | "lokr" | "lycoris")))
+}
+
+fn units(entries: &mut [Entry<'_>], positions: &[usize], companions: &Companions) -> Vec<Unit> {
+    let mut units = unit_builder::build(entries, positions, companions);
+    let stale: HashSet<usize> = unit_builder::drop_stale(&mut units).into_iter().collect();
+    for entry in entries.iter_mut().filter(|entry| stale.contains(&entry.index)) {
+        entry.settle(Role::Other);
+    }
+    unit_builder::attach_indices(&mut units, entries);
+    companion::attach_heads(&mut units);
+    units
+}
+
+fn pipelines(entries: &[Entry<'_>]) -> Pipelines {
+    let with = |name: &str| {
+        entries.iter().filter(|entry| entry.lower == name).map(|entry| entry.dir.to_owned()).collect()
+    };
+    Pipelines { diffusers: with("model_index.json"), modules: with("modules.json") }
+}
+
+fn from_units(units: &[Unit], pipelines: &Pipelines, hints: &Hints) -> Vec<Candidate> {
+    let models = model::group(units, &mut Homes::new(pipelines));
+    let company = company(&models);
+    models
+        .iter()
+        .zip(company)
+        .flat_map(|(model, company)| session::candidates(model, units, hints, company))
+        .collect()
+}
+
+fn company(models: &[Model]) -> Vec<Company> {
+    let mut count: HashMap<Format, usize> = HashMap::new();
+    let mut names: HashMap<Format, HashSet<String>> = HashMap::new();
+    for model in models {
+        *count.entry(model.format).or_default() += 1;
+        if !model.name.is_empty() {
+            names.entry(model.format).or_default().insert(model.name.to_ascii_lowercase());
+        }
+    }
+    let has_safetensors = count.contains_key(&Format::Safetensors);
+    let company = |model: &Model| Company {
+        sole: count.get(&model.format) == Some(&1)
+            && (!has_safetensors || model.format == Format::Safetensors),
+        collection: names.get(&model.format).is_some_and(|names| names.len() > 1),
+    };
+    models.iter().map(company).collect()
+}
+
+fn quants(candidates: Vec<Candidate>) -> Vec<DetectedQuant> {
+    let names = naming::resolve(&candidates);
+    let mut quants: Vec<DetectedQuant> = candidates
+        .into_iter()
+        .zip(names)
+        .map(|(Candidate { format, mut files, .. }, name)| {
+            files.sort_unstable();
+            files.dedup();
+            DetectedQuant { name, format, files }
+        })
+        .collect();
+    quants.sort_by_cached_key(|quant| quant.name.to_ascii_lowercase());
+    quants
+}

@@ -1,0 +1,105 @@
+//! GGUF and GGML files: tags, shards and what accompanies them.
+
+use std::collections::BTreeMap;
+
+use super::candidate::Candidate;
+use super::entry::Entry;
+use super::kind::Kind;
+use super::projector::{Projector, Projectors};
+use super::{Format, Role, gguf_tag, shard, sidecar};
+
+/// One file or all its parts.
+struct File<'a> {
+    format: Format,
+    dir: &'a str,
+    stem: String,
+    /// Where its entries stand.
+    positions: Vec<usize>,
+    role: Option<Role>,
+}
+
+/// The variants among the GGUF and GGML files; sets the roles of those that are none.
+pub(super) fn candidates(entries: &mut [Entry<'_>], positions: &[usize]) -> Vec<Candidate> {
+    let mut files = files(entries, positions);
+    promote_lonely(&mut files, entries);
+    let projectors = files.iter().filter(|file| file.role == Some(Role::Projector));
+    let projectors =
+        projectors.map(|file| Projector::new(file.dir, &file.stem, indices(file, entries))).collect();
+    let projectors = Projectors::new(projectors);
+    let models = files.iter().filter(|file| file.role.is_none());
+    let found = models.map(|file| candidate(file, &projectors, entries)).collect();
+    let sidecars = files.iter().filter_map(|file| Some((file.role?, &file.positions)));
+    let settled: Vec<(Role, usize)> =
+        sidecars.flat_map(|(role, all)| all.iter().map(move |at| (role, *at))).collect();
+    for (role, position) in settled {
+        if let Some(entry) = entries.get_mut(position) {
+            entry.settle(role);
+        }
+    }
+    found
+}
+
+fn files<'a>(entries: &[Entry<'a>], positions: &[usize]) -> Vec<File<'a>> {
+    let mut files: BTreeMap<(&str, String, Option<u32>), File<'a>> = BTreeMap::new();
+    for &position in positions {
+        let Some(entry) = entries.get(position) else { continue };
+        let format = if entry.kind == Kind::Ggml { Format::Other } else { Format::Gguf };
+        let part = shard::split(stem_of(entry));
+        let stem = part.stem();
+        let key = (entry.dir, stem.clone(), part.total);
+        let role = if format == Format::Gguf { sidecar::role(entry.dir, &stem) } else { None };
+        let new = || File { format, dir: entry.dir, stem, positions: Vec::new(), role };
+        files.entry(key).or_insert_with(new).positions.push(position);
+    }
+    files.into_values().collect()
+}
+
+/// The name before `.gguf`, so that `.gguf.part1of2` and `.gguf-split-a` lose their part too.
+fn stem_of<'a>(entry: &Entry<'a>) -> &'a str {
+    match entry.lower.rfind(".gguf") {
+        Some(at) => entry.name.get(..at).unwrap_or(entry.name),
+        None => entry.stem(),
+    }
+}
+
+/// A repository of nothing but drafts, or of nothing but adapters, is about them: they are its variants. Projectors
+/// alone stay sidecars, for nothing runs with them alone.
+fn promote_lonely(files: &mut [File<'_>], entries: &[Entry<'_>]) {
+    let has_model = files.iter().any(|file| file.role.is_none());
+    let has_others = entries.iter().any(|entry| matches!(entry.kind, Kind::Graph(_) | Kind::Checkpoint(_)));
+    if has_model || has_others {
+        return;
+    }
+    let lonely = [Role::Draft, Role::Adapter, Role::Other];
+    let Some(role) = lonely.into_iter().find(|role| files.iter().any(|file| file.role == Some(*role))) else {
+        return;
+    };
+    for file in files.iter_mut().filter(|file| file.role == Some(role)) {
+        file.role = None;
+    }
+}
+
+fn indices(file: &File<'_>, entries: &[Entry<'_>]) -> Vec<usize> {
+    file.positions.iter().filter_map(|at| entries.get(*at)).map(|entry| entry.index).collect()
+}
+
+fn candidate(file: &File<'_>, projectors: &Projectors, entries: &[Entry<'_>]) -> Candidate {
+    let own = gguf_tag::find(&file.stem);
+    let model = own.as_ref().map_or_else(|| file.stem.to_ascii_lowercase(), |tagged| tagged.rest.clone());
+    let from_folder = || file.dir.rsplit('/').find_map(gguf_tag::find);
+    let short = own.or_else(from_folder).map_or_else(|| file.stem.clone(), |tagged| tagged.tag);
+    let mut files = indices(file, entries);
+    if file.format == Format::Gguf {
+        files.extend(projectors.choose(file.dir, &model, &short));
+    }
+    Candidate {
+        format: file.format,
+        dir: file.dir.to_owned(),
+        model,
+        short,
+        label: file.stem.clone(),
+        detail: format!("{}-{}", file.stem, file.positions.len()),
+        by_folder: false,
+        files,
+    }
+}

@@ -1,0 +1,183 @@
+//! Turns the variants of a model into candidates: every part once, from the nearest variant that has it.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::candidate::Candidate;
+use super::model::{Model, Variant};
+use super::unit::Unit;
+use super::{Format, Hints, dtype, stem};
+
+/// Models with more parts than this are taken as they are, without completing their variants.
+const COMPLETED_UP_TO: usize = 64;
+
+/// The units of one variant: its own and those borrowed from another variant.
+struct Chosen<'a> {
+    variant: &'a Variant,
+    borrowed: Vec<usize>,
+}
+
+/// What the other models of the repository mean for the names of one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Company {
+    /// The format has no other model.
+    pub(super) sole: bool,
+    /// The format has several models with names of their own.
+    pub(super) collection: bool,
+}
+
+/// The candidates of one model.
+pub(super) fn candidates(model: &Model, units: &[Unit], hints: &Hints, company: Company) -> Vec<Candidate> {
+    let several_parts = model.sessions().len() > 1;
+    let by_label = company.collection && !model.name.is_empty();
+    let chosen = drop_borrowed(choose(model));
+    let only = chosen.len() == 1;
+    let candidate = |chosen: &Chosen<'_>| {
+        let own: Vec<&Unit> = chosen.variant.sessions.values().filter_map(|unit| units.get(*unit)).collect();
+        let borrowed = chosen.borrowed.iter().filter_map(|unit| units.get(*unit));
+        let files = own.iter().copied().chain(borrowed).flat_map(|unit| unit.files.iter().copied()).collect();
+        let main = own.iter().rev().copied().max_by_key(|unit| unit.bytes);
+        let stem = main.map_or("model", |unit| unit.stem.as_str());
+        let label = if several_parts { joined_label(model, chosen.variant, stem) } else { stem.to_owned() };
+        let short = || short(model, chosen.variant, &label, hints, company.sole && only);
+        Candidate {
+            format: model.format,
+            dir: model.base.clone(),
+            model: model.name.to_ascii_lowercase(),
+            short: if by_label { label.clone() } else { short() },
+            detail: [label.as_str(), ".", main.map_or("", |unit| &unit.dialect)]
+                .concat()
+                .trim_end_matches('.')
+                .to_owned(),
+            label,
+            by_folder: chosen.variant.text.is_empty() && !model.folder_variant.is_empty(),
+            files,
+        }
+    };
+    chosen.iter().map(candidate).collect()
+}
+
+fn joined_label(model: &Model, variant: &Variant, stem: &str) -> String {
+    match (model.name.is_empty(), variant.text.is_empty()) {
+        (true, true) => stem.to_owned(),
+        (true, false) => variant.text.clone(),
+        (false, true) => model.name.clone(),
+        (false, false) => format!("{}-{}", model.name, variant.text),
+    }
+}
+
+/// The shortest name: the variant in the file name, else in the folder's, else what the Hub says, else the stem.
+fn short(model: &Model, variant: &Variant, label: &str, hints: &Hints, sole: bool) -> String {
+    let text = [&variant.text, &model.folder_variant].into_iter().find(|text| !text.is_empty());
+    match model.format {
+        Format::Onnx => dtype::onnx_name(text.map_or("", String::as_str)),
+        Format::Other if model.name.is_empty() && text.is_none() && !model.base.is_empty() => {
+            model.base.clone()
+        }
+        Format::Other => {
+            hints.method().filter(|_| sole && model.name.is_empty()).unwrap_or_else(|| label.to_owned())
+        }
+        _ => told_method(model, hints, sole)
+            .or_else(|| text.map(|text| text.to_ascii_lowercase()))
+            .or_else(|| full_precision(model))
+            .or_else(|| told_dtype(model, hints, sole))
+            .unwrap_or_else(|| label.to_owned()),
+    }
+}
+
+/// The method holds for the whole repository, so it names a variant only where there is one.
+fn told_method(model: &Model, hints: &Hints, sole: bool) -> Option<String> {
+    hints.method().filter(|_| sole && !is_copy(model))
+}
+
+/// The dtype the Hub reports is that of the main safetensors checkpoint.
+fn told_dtype(model: &Model, hints: &Hints, sole: bool) -> Option<String> {
+    let is_main = model.format == Format::Safetensors && (model.name.is_empty() || sole);
+    hints.dtype().filter(|_| is_main && !is_copy(model))
+}
+
+/// Mistral's and Llama's own format beside the one of transformers.
+fn is_copy(model: &Model) -> bool {
+    model.name.starts_with("consolidated")
+}
+
+/// Files without a suffix beside files with `fp16` or `bf16` are the full-precision ones.
+fn full_precision(model: &Model) -> Option<String> {
+    let has = |name: &str| model.variants.contains_key(name);
+    ((has("fp16") || has("bf16")) && !has("fp32")).then(|| "fp32".to_owned())
+}
+
+fn choose(model: &Model) -> Vec<Chosen<'_>> {
+    let required = required(model);
+    let mut chosen = Vec::with_capacity(model.variants.len());
+    for (name, variant) in &model.variants {
+        let missing = required.iter().filter(|session| !has_part(variant, session));
+        let borrowed = missing.filter_map(|session| borrow(model, name, session)).collect();
+        chosen.push(Chosen { variant, borrowed });
+    }
+    chosen
+}
+
+/// All parts but the decoders that a merged decoder replaces.
+fn required(model: &Model) -> BTreeSet<&str> {
+    let mut sessions = model.sessions();
+    if sessions.len() > COMPLETED_UP_TO {
+        return BTreeSet::new();
+    }
+    if sessions.contains("decoder_model_merged") {
+        sessions.remove("decoder_model");
+        sessions.remove("decoder_with_past_model");
+    }
+    sessions
+}
+
+/// Whether a variant needs nothing from others for a part: it has it, or the decoder that the merged one replaces.
+fn has_part(variant: &Variant, session: &str) -> bool {
+    let has = |session: &str| variant.sessions.contains_key(session);
+    has(session) || (session == "decoder_model_merged" && has("decoder_model"))
+}
+
+/// The same part in another variant: half precision first for a half-precision variant, else full precision first,
+/// then 8 bits, then whatever there is.
+fn borrow(model: &Model, variant: &str, session: &str) -> Option<usize> {
+    let order: &[&str] = if variant.contains("f16") || variant.contains("fp16") {
+        &["fp16", "bf16", "", "fp32", "quantized", "q8", "int8", "uint8"]
+    } else {
+        &["", "fp32", "fp16", "bf16", "quantized", "q8", "int8", "uint8"]
+    };
+    let find = |name: &str| model.variants.get(name)?.sessions.get(session).copied();
+    let any = || model.variants.values().find_map(|variant| variant.sessions.get(session).copied());
+    order.iter().find_map(|name| find(name)).or_else(any)
+}
+
+/// A variant that others complete themselves with, and that is incomplete itself, is no variant of its own: the
+/// decoder that is not worth quantizing, the tokenizer graph.
+fn drop_borrowed(mut chosen: Vec<Chosen<'_>>) -> Vec<Chosen<'_>> {
+    let mut borrowers: HashMap<usize, usize> = HashMap::new();
+    for unit in chosen.iter().flat_map(|chosen| &chosen.borrowed) {
+        *borrowers.entry(*unit).or_default() += 1;
+    }
+    chosen.sort_by_key(|chosen| chosen.variant.sessions.len());
+    let mut homeless: HashSet<usize> = HashSet::new();
+    let mut left = chosen.len();
+    chosen.retain(|chosen| {
+        let others = |unit: &usize| borrowers.get(unit).copied().unwrap_or(0);
+        let own_are_lent = chosen.variant.sessions.values().all(|unit| others(unit) > 0);
+        let keeps_none_alive =
+            chosen.borrowed.iter().all(|unit| others(unit) > 1 || !homeless.contains(unit));
+        let superfluous = left > 1 && !chosen.borrowed.is_empty() && own_are_lent && keeps_none_alive;
+        if superfluous {
+            left -= 1;
+            homeless.extend(chosen.variant.sessions.values());
+            for unit in &chosen.borrowed {
+                borrowers.entry(*unit).and_modify(|count| *count -= 1);
+            }
+        }
+        !superfluous
+    });
+    chosen
+}
+
+/// Whether two parts of this name can belong to one pipeline; used to tell heads from models.
+pub(super) fn is_canonical(unit: &Unit) -> bool {
+    stem::parse(&unit.stem).name.is_empty()
+}

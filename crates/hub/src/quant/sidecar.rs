@@ -1,0 +1,33 @@
+//! GGUF files that accompany a model.
+
+use super::Role;
+use super::gguf_tag;
+
+const DRAFTS: &[&str] = &["dflash", "draft", "drafter", "dspark", "eagle", "eagle2", "eagle3"];
+
+/// The role of a GGUF that is not a model by its stem and folder; `None` for a model.
+pub(super) fn role(dir: &str, stem: &str) -> Option<Role> {
+    let lower = stem.to_ascii_lowercase();
+    let words: Vec<&str> =
+        lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let has = |wanted: &str| words.contains(&wanted);
+    let first = words.first().copied().unwrap_or_default();
+    if words.iter().any(|word| word.contains("mmproj")) {
+        Some(Role::Projector)
+    } else if first == "imatrix" || (has("imatrix") && gguf_tag::find(stem).is_none()) {
+        Some(Role::Imatrix)
+    } else if has("lora") || has("loras") {
+        Some(Role::Adapter)
+    } else if has("vocab") {
+        Some(Role::Other)
+    } else if first == "mtp" || words.iter().any(|word| DRAFTS.contains(word)) || is_draft_folder(dir) {
+        Some(Role::Draft)
+    } else {
+        None
+    }
+}
+
+fn is_draft_folder(dir: &str) -> bool {
+    let is_draft = |name: &str| name == "mtp" || DRAFTS.contains(&name);
+    dir.split('/').any(|component| is_draft(&component.to_ascii_lowercase()))
+}

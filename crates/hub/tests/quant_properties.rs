@@ -1,0 +1,188 @@
+//! What holds for every listing, also for nonsense.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "an index outside the listing is a failing test"
+)]
+
+mod listing_table;
+
+use std::collections::HashSet;
+
+use listing_table::cases;
+use tabagent_hub::quant::{Detection, Hints, Role, SourceFile, detect};
+
+const TABLES: [&str; 4] = [
+    include_str!("listings/onnx.txt"),
+    include_str!("listings/gguf.txt"),
+    include_str!("listings/checkpoints.txt"),
+    include_str!("listings/other.txt"),
+];
+
+/// Xorshift: the same listings in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit as u64).unwrap()
+    }
+}
+
+fn check(paths: &[(String, u64)], hints: &Hints) -> Detection {
+    let files: Vec<SourceFile<'_>> =
+        paths.iter().map(|(path, size)| SourceFile { path, size: *size }).collect();
+    let detection = detect(&files, hints);
+    let shown = || format!("{paths:#?}\n{detection:#?}");
+    assert_eq!(detection.roles.len(), files.len(), "one role per file");
+    let mut names = HashSet::new();
+    let mut covered = HashSet::new();
+    for quant in &detection.quants {
+        assert!(!quant.name.is_empty(), "a name: {}", shown());
+        assert!(names.insert(quant.name.to_lowercase()), "{} stands twice: {}", quant.name, shown());
+        assert!(
+            quant.files.is_sorted_by(|a, b| a < b),
+            "{} is not sorted or has duplicates: {}",
+            quant.name,
+            shown()
+        );
+        assert!(quant.files.iter().all(|at| *at < files.len()), "an index outside the listing: {}", shown());
+        assert!(
+            detection.shared.iter().all(|at| quant.files.contains(at)),
+            "{} lacks a shared file",
+            quant.name
+        );
+        covered.extend(quant.files.iter().copied());
+    }
+    for (at, role) in detection.roles.iter().enumerate() {
+        assert!(
+            *role != Role::Weights || covered.contains(&at),
+            "{} is in no quant: {}",
+            paths[at].0,
+            shown()
+        );
+    }
+    detection
+}
+
+/// Everything the tables know about files and about repositories.
+fn known() -> (Vec<(String, u64)>, Vec<Hints>) {
+    let cases: Vec<_> = TABLES.iter().flat_map(|text| cases(text)).collect();
+    let hints = cases.iter().map(|case| case.hints.clone()).collect();
+    (cases.into_iter().flat_map(|case| case.files).collect(), hints)
+}
+
+#[test]
+fn random_subsets_of_real_listings_keep_the_rules() {
+    let (all, hints) = known();
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    for _ in 0..2_000 {
+        let size = random.below(60);
+        let mut subset: Vec<_> = (0..size).map(|_| all[random.below(all.len())].clone()).collect();
+        subset.sort();
+        subset.dedup_by(|a, b| a.0 == b.0);
+        check(&subset, &hints[random.below(hints.len())]);
+    }
+}
+
+#[test]
+fn random_paths_keep_the_rules() {
+    let pieces = [
+        "model",
+        "_q4",
+        "-fp16",
+        ".onnx",
+        ".gguf",
+        ".safetensors",
+        "/",
+        "//",
+        ".",
+        "..",
+        "Q4_K_M",
+        "-00001-of-00002",
+        "_of_",
+        "of",
+        "",
+        " ",
+        "(1)",
+        "\u{e9}",
+        "\u{6a21}\u{578b}",
+        ".bin",
+        ".xml",
+        ".mlpackage",
+        "/genai_config.json",
+        "unet",
+        "voices/",
+        ".index.",
+        ".json",
+        "lora",
+        "mmproj",
+        "mtp-",
+        "imatrix",
+        "consolidated.00",
+        ".pth",
+        "A",
+        "a",
+        "_data",
+        ".data",
+        "openvino_",
+        "saved_model.pb",
+        "-of-",
+        "9",
+        "99999999999",
+    ];
+    let mut random = Random(0xD1B5_4A32_D192_ED03);
+    for _ in 0..4_000 {
+        let count = random.below(12);
+        let mut paths = HashSet::new();
+        for _ in 0..count {
+            let length = 1 + random.below(7);
+            paths.insert((0..length).map(|_| pieces[random.below(pieces.len())]).collect::<String>());
+        }
+        let mut paths: Vec<_> =
+            paths.into_iter().map(|path| (path, random.below(3) as u64 * 1_000_000)).collect();
+        paths.sort();
+        check(&paths, &Hints::default());
+    }
+}
+
+#[test]
+fn names_that_differ_only_in_case_are_told_apart() {
+    let paths = ["Foo.safetensors", "foo.safetensors", "FOO.gguf", "foo.gguf", "foo.onnx", "Foo.onnx"]
+        .map(|path| (path.to_owned(), 1));
+    let detection = check(&paths, &Hints::default());
+    assert_eq!(detection.quants.len(), paths.len(), "{detection:#?}");
+}
+
+#[test]
+fn the_same_path_twice_is_survived() {
+    let paths = vec![("onnx/model.onnx".to_owned(), 1), ("onnx/model.onnx".to_owned(), 1)];
+    check(&paths, &Hints::default());
+}
+
+/// A quadratic step anywhere would take hours here.
+#[test]
+fn a_million_files_are_sorted() {
+    let mut paths = Vec::new();
+    for voice in 0..200_000 {
+        paths.push((format!("voices_by_name/v{voice}/voice{voice}-medium.onnx"), 1));
+        paths.push((format!("voices_by_name/v{voice}/voice{voice}-medium.onnx.json"), 1));
+    }
+    for shard in 0..200_000 {
+        paths.push((format!("big/model-{shard:06}-of-200000.safetensors"), 1));
+    }
+    paths.extend((0..200_000).map(|tensor| (format!("onnx/tensors.{tensor}.weight"), 1)));
+    paths.extend((0..100_000).map(|model| (format!("flat/m{model}x-Q4_K_M.gguf"), 1)));
+    paths.extend((0..99_999).map(|table| (format!("data/part-{table}.parquet"), 1)));
+    paths.push(("onnx/model.onnx".to_owned(), 1));
+    let files: Vec<SourceFile<'_>> =
+        paths.iter().map(|(path, size)| SourceFile { path, size: *size }).collect();
+    assert_eq!(files.len(), 1_000_000);
+    let detection = detect(&files, &Hints::default());
+    assert_eq!(detection.quants.len(), 300_002);
+    let largest = detection.quants.iter().map(|quant| quant.files.len()).max();
+    assert_eq!(largest, Some(200_001));
+}
