@@ -12,6 +12,7 @@ use crate::layout::{
     AUGMENT_LIMIT, CHUNK_GROWTH, CHUNK_MAX_SIZE, CHUNK_PAGE, MANIFEST_GROWTH, MANIFEST_MAX_SIZE,
     MANIFEST_PAGE, MAX_READERS,
 };
+use crate::platform;
 use crate::raw::{self, Environment, TableHandle};
 use crate::table::{CHUNK_TABLE, MANIFEST_TABLES};
 use crate::transaction::{ReadTransaction, WriteTransaction};
@@ -41,6 +42,14 @@ fn options(page: usize, max_size: isize, growth: isize, read_only: bool) -> Data
 fn open<K: DatabaseKind>(path: &Path, options: DatabaseOptions) -> Result<Database<K>> {
     Database::<K>::open_with_options(path, options)
         .map_err(|error| StorageError::database("open", path, error))
+}
+
+fn disk_bytes(environment: Environment<'_>, path: &Path) -> Result<u64> {
+    let file =
+        environment.data_file().map_err(|error| StorageError::database("open the data file", path, error))?;
+    let (_, allocated) =
+        platform::file_size(file).map_err(|error| StorageError::io("measure the data file", path, error))?;
+    Ok(allocated)
 }
 
 /// Environment M: everything small. Durable, written through file I/O.
@@ -74,6 +83,11 @@ impl ManifestEnvironment {
 
     pub(crate) fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// Bytes the data file occupies on the disk.
+    pub(crate) fn disk_bytes(&self) -> Result<u64> {
+        disk_bytes(Environment::of(&self.database), &self.path)
     }
 
     /// Runs `f` on a consistent view.
@@ -148,6 +162,11 @@ impl ChunkEnvironment {
             ChunkDatabase::Writable(database) => Environment::of(database),
             ChunkDatabase::ReadOnly(database) => Environment::of(database),
         }
+    }
+
+    /// Bytes the data file occupies on the disk.
+    pub(crate) fn disk_bytes(&self) -> Result<u64> {
+        disk_bytes(self.environment(), &self.path)
     }
 
     pub(crate) fn table(&self) -> TableHandle {

@@ -35,10 +35,12 @@ mod reader;
 mod readers;
 mod record;
 mod registry;
+mod remove;
 mod reservation;
 mod room;
 mod segments;
 mod snapshot;
+mod space;
 mod store;
 mod sync;
 mod table;
@@ -46,6 +48,7 @@ mod table;
 mod tests;
 mod transaction;
 mod upkeep;
+mod usage;
 mod verify;
 mod writer;
 
@@ -64,7 +67,9 @@ pub use record::{
     ManifestRecord, QuantFault, QuantRecord, Record, RefCommit, RefRecord, Segment, UseRecord,
 };
 pub use registry::{StorageRegistry, StoreOptions};
+pub use remove::Freed;
 pub use store::Store;
 pub use table::{Aliases, Blobs, Files, Formats, Inlines, Manifests, Quants, Refs, Table, Uses};
 pub use transaction::{ReadTransaction, WriteTransaction};
+pub use usage::{BlobStatus, Usage};
 pub use writer::BlobWriter;

@@ -33,6 +33,7 @@ impl PinnedChunks {
     }
 
     /// The state that is pinned now.
+    #[cfg(test)]
     pub(crate) fn pin(&self) -> Arc<Snapshot> {
         Arc::clone(&self.pin.lock())
     }

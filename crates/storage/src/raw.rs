@@ -1,6 +1,14 @@
 //! The libmdbx calls the `libmdbx` crate has no safe form for, each wrapped once.
 #![allow(unsafe_code, reason = "raw libmdbx calls; every block states why it is sound")]
 
+#[cfg(test)]
+mod check;
+mod gc;
+
+#[cfg(test)]
+pub(crate) use check::problems;
+pub(crate) use gc::{FreeSpan, PageCounts, reclaimable_spans};
+
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr;
@@ -89,6 +97,12 @@ impl<'a> Environment<'a> {
         // SAFETY: the environment is open; the callback only adds to `count`, which outlives the call.
         check(unsafe { ffi::mdbx_reader_list(self.env, Some(count_reader), (&raw mut count).cast()) })?;
         Ok(count)
+    }
+
+    /// Frees what readers of dead processes pin. libmdbx does it by itself only when it runs out of something.
+    pub(crate) fn clear_dead_readers(&self) -> Result<()> {
+        // SAFETY: the environment is open; libmdbx allows a null counter.
+        check(unsafe { ffi::mdbx_reader_check(self.env, ptr::null_mut()) })
     }
 
     /// Begins a read transaction that is not bound to a lifetime. The caller keeps the environment open until it ends.

@@ -10,7 +10,7 @@ use crate::environment::ChunkEnvironment;
 use crate::error::{Result, StorageError};
 use crate::layout::{PADDING, PAGE_HEADER, chunk_count};
 use crate::platform;
-use crate::raw::{PageRun, ReadHandle, RunValue};
+use crate::raw::{PageCounts, PageRun, ReadHandle, RunValue};
 
 /// A pinned state of C.
 pub(crate) struct Snapshot {
@@ -36,6 +36,14 @@ impl Snapshot {
 
     pub(crate) fn environment(&self) -> &Arc<ChunkEnvironment> {
         &self.environment
+    }
+
+    /// How many pages the pinned state has.
+    pub(crate) fn page_counts(&self) -> Result<PageCounts> {
+        self.handle
+            .lock()
+            .page_counts()
+            .map_err(|error| StorageError::database("count pages", self.environment.path(), error))
     }
 
     /// Page runs of all chunks of an incarnation, in order; `None` when one is missing.

@@ -69,6 +69,11 @@ impl Content {
         bytes
     }
 
+    /// CRC32C of all bytes.
+    pub(crate) fn crc(&self) -> u32 {
+        crc32c(&self.bytes(0..self.size))
+    }
+
     fn touches_a_seam(&self, range: &std::ops::Range<u64>) -> bool {
         let near = |offset: u64| (offset + SEAM) / CHUNK_SIZE;
         !self.sparse || self.is_written(range.start) || near(range.start) != near(range.end)
@@ -80,7 +85,7 @@ impl Content {
 
     fn is_written(&self, offset: u64) -> bool {
         let within = offset % CHUNK_SIZE;
-        !self.sparse || within < SEAM || within >= CHUNK_SIZE - SEAM
+        !self.sparse || !(SEAM..CHUNK_SIZE - SEAM).contains(&within)
     }
 
     /// Every range that is written, at most 4 MiB each.

@@ -1,13 +1,17 @@
 //! Tests that look below the public interface.
 
+mod child;
+mod churn;
 mod fixture;
+mod limits;
 mod pinning;
 mod reading;
+mod removal;
 
 /// Writes one byte into a view, as JavaScript or numpy may.
 #[expect(unsafe_code, reason = "the write that bindings make possible")]
 fn poke(view: &crate::Mapping, at: usize, byte: u8) {
     assert!(at < view.len());
     // SAFETY: the address is inside the view, and no slice of it is read meanwhile.
-    unsafe { view.as_mut_ptr().add(at).write(byte) };
+    unsafe { view.as_mut_ptr().wrapping_add(at).write(byte) };
 }

@@ -1,0 +1,127 @@
+//! Removing blobs.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use crate::chunk::chunk_key;
+use crate::digest::{BlobName, Incarnation};
+use crate::error::{Result, StorageError};
+use crate::key::Key;
+use crate::layout::{CHUNKS_PER_RESERVE, chunk_count};
+use crate::lease::Lease;
+use crate::platform;
+use crate::record::{BlobRecord, BlobState};
+use crate::store::Store;
+use crate::table::{Blobs, Inlines, Uses};
+use crate::transaction::WriteTransaction;
+
+/// Blobs removed under one set of leases: each lease is an open file.
+const LEASES_AT_ONCE: usize = 64;
+
+/// What a removal did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// Blobs removed.
+    pub blobs: u64,
+    /// Bytes given back to the disk.
+    pub freed: u64,
+    /// Bytes inside the store that hold nothing and still occupy disk, as [`crate::Usage::reusable`]: the space of blobs that
+    /// someone still views is among them.
+    pub reusable: u64,
+    /// Blobs left alone because someone else holds their lease: they are being written or removed.
+    pub busy: Vec<BlobName>,
+}
+
+impl Store {
+    /// Removes the blobs among `names` that no file uses (no `use:` row, checked in the transaction that removes them), complete
+    /// or partial, and gives their space back to the disk. Views of them stay right until they end; their space is given back
+    /// by a later call.
+    ///
+    /// # Errors
+    /// [`StorageError::ReadOnly`], [`StorageError::Database`], [`StorageError::Io`]. What was removed before stays removed.
+    pub fn remove_blobs(&self, names: &[BlobName]) -> Result<Freed> {
+        let names: Vec<BlobName> = names.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut freed = Freed::default();
+        for names in names.chunks(LEASES_AT_ONCE) {
+            let leases = self.lease_each(names, &mut freed.busy)?;
+            let removed = self.remove_records(&leases)?;
+            freed.blobs += removed.len() as u64;
+            self.remove_chunks(&removed)?;
+        }
+        if freed.blobs > 0 {
+            // The pins of this process's other readers would keep the space.
+            self.refresh_pins()?;
+            freed.freed = self.release_space()?;
+        }
+        freed.reusable = self.reusable()?;
+        Ok(freed)
+    }
+
+    fn lease_each(&self, names: &[BlobName], busy: &mut Vec<BlobName>) -> Result<Vec<Lease>> {
+        let mut leases = Vec::with_capacity(names.len());
+        for name in names {
+            match self.try_lease(name)? {
+                Some(lease) => leases.push(lease),
+                None => busy.push(*name),
+            }
+        }
+        Ok(leases)
+    }
+
+    /// M first: from here on nobody finds the blobs. Returns what they were.
+    fn remove_records(&self, leases: &[Lease]) -> Result<Vec<BlobRecord>> {
+        self.write(|t| {
+            let mut removed = Vec::new();
+            for lease in leases {
+                let name = lease.name();
+                if is_used(t, name)? {
+                    continue;
+                }
+                if let Some(record) = t.get::<Blobs>(&Key::blob(name))? {
+                    t.delete::<Blobs>(&Key::blob(name))?;
+                    t.delete::<Inlines>(&Key::inline(name))?;
+                    removed.push(record);
+                }
+            }
+            Ok(removed)
+        })
+    }
+
+    /// Then C, in short transactions: a durable commit flushes everything pending under C's write lock, so what is pending goes
+    /// to the disk before.
+    fn remove_chunks(&self, removed: &[BlobRecord]) -> Result<()> {
+        let chunks: Vec<(Incarnation, u32)> = removed.iter().flat_map(chunks_of).collect();
+        let path = self.chunks.path();
+        let fail = |error| StorageError::database("remove chunks", path, error);
+        for some in chunks.chunks(CHUNKS_PER_RESERVE) {
+            let file = self.chunks.environment().data_file().map_err(fail)?;
+            platform::sync_data(file)
+                .map_err(|error| StorageError::io("make written bytes durable", path, error))?;
+            let transaction = self.chunks.writable()?.begin_rw_txn().map_err(fail)?;
+            for (incarnation, n) in some {
+                let key = chunk_key(incarnation, *n);
+                crate::raw::delete(&transaction, self.chunks.table(), key.as_bytes()).map_err(fail)?;
+            }
+            transaction.commit().map_err(fail)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_used(t: &WriteTransaction<'_>, name: &BlobName) -> Result<bool> {
+    let mut used = false;
+    t.scan::<Uses>(&Key::usages(name), |_, _| {
+        used = true;
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(used)
+}
+
+fn chunks_of(record: &BlobRecord) -> impl Iterator<Item = (Incarnation, u32)> + use<> {
+    let count = match record.state {
+        BlobState::Inline => 0,
+        BlobState::Partial | BlobState::Complete => chunk_count(record.size),
+    };
+    let incarnation = Incarnation(record.incarnation);
+    (0..u32::try_from(count).unwrap_or(u32::MAX)).map(move |n| (incarnation, n))
+}
