@@ -1,6 +1,9 @@
+import type { Progress } from '@tabagent/model-cache'
 import test from 'ava'
 import type { NativeManifest } from '#dist/binding.js'
 import { openFakeCache, PendingCall } from './support/fake-addon.js'
+import { onnxFiles } from './support/repository.js'
+import { openStore, REPO } from './support/store.js'
 
 const MANIFEST = { repo: 'acme/model', scannedAt: 0, quants: [] } as unknown as NativeManifest
 
@@ -80,4 +83,29 @@ test('without onProgress the addon gets no function to call', async (t) => {
   download.resolve(MANIFEST)
   await call
   t.is(download.started[0]?.nudge, undefined)
+})
+
+test('a real download reports rising numbers, and 100 % once, as the last', async (t) => {
+  const { cache } = await openStore(t, onnxFiles(2_000_000))
+  const seen: Progress[] = []
+  const manifest = await cache.downloadQuant(REPO, 'q8', { onProgress: (progress) => seen.push(progress) })
+  const { size } = manifest.quants['q8'] ?? { size: 0 }
+  t.deepEqual(
+    seen.filter(({ loaded }) => loaded === size).map((progress) => seen.indexOf(progress)),
+    [seen.length - 1],
+  )
+  t.deepEqual(
+    seen.map(({ loaded }) => loaded),
+    seen.map(({ loaded }) => loaded).sort((a, b) => a - b),
+  )
+  t.like(seen.at(-1), { repo: REPO, quant: 'q8', loaded: size, total: size, resumedFrom: 0 })
+})
+
+test('a stored quant reports 100 % once', async (t) => {
+  const { cache } = await openStore(t, onnxFiles(100_000))
+  await cache.downloadQuant(REPO, 'q8')
+  const seen: Progress[] = []
+  await cache.downloadQuant(REPO, 'q8', { onProgress: (progress) => seen.push(progress) })
+  t.is(seen.length, 1)
+  t.is(seen[0]?.loaded, seen[0]?.total)
 })

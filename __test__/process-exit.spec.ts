@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import test from 'ava'
+import { openStore, REPO } from './support/store.js'
+
+const SIZE = 3_000_000
+const FILES = { 'model.onnx': { size: SIZE, seed: 'w' } }
+
+const run = (script: string) =>
+  promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script])
+
+test('a pending download keeps its process alive, though nothing in it waits', async (t) => {
+  const { hub, path } = await openStore(t, FILES)
+  const { stdout } = await run(`
+    import { ModelCache } from '@tabagent/model-cache'
+    const cache = await ModelCache.open(${JSON.stringify({ path, endpoint: hub.url })})
+    cache.downloadFile('${REPO}', 'model.onnx').then(({ stored }) => process.stdout.write('stored ' + stored))
+  `)
+  t.is(stdout, 'stored true')
+})
+
+test('neither an open cache nor onProgress holds a process open', async (t) => {
+  const { hub, path } = await openStore(t, FILES)
+  const { stdout } = await run(`
+    import { ModelCache } from '@tabagent/model-cache'
+    const cache = await ModelCache.open(${JSON.stringify({ path, endpoint: hub.url })})
+    let last
+    await cache.downloadFile('${REPO}', 'model.onnx', { onProgress: ({ loaded }) => { last = loaded } })
+    process.stdout.write(String(last))
+  `)
+  t.is(stdout, String(SIZE))
+})
+
+const DOWNLOAD_IN_WORKER = `
+  import { workerData } from 'node:worker_threads'
+  const { ModelCache } = await import(workerData.library)
+  const cache = await ModelCache.open(workerData.options)
+  await cache.downloadFile('${REPO}', 'model.onnx', { onProgress() {} })
+`
+
+test('a worker that is terminated in a download lets it go', async (t) => {
+  const { cache, hub, path } = await openStore(t, FILES)
+  const asked = gate()
+  const released = gate()
+  hub.fault = ({ origin }) => {
+    if (origin === 'cdn') asked.open()
+    return origin === 'cdn' ? { hold: released.opened } : undefined
+  }
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(DOWNLOAD_IN_WORKER)}`), {
+    workerData: {
+      library: import.meta.resolve('@tabagent/model-cache'),
+      options: { path, endpoint: hub.url },
+    },
+  })
+  await asked.opened
+  await worker.terminate()
+  released.open()
+  t.true((await cache.downloadFile(REPO, 'model.onnx')).stored)
+  t.is(cache.getFile(REPO, 'model.onnx')?.buffer.length, SIZE)
+})
+
+/** Something to wait for. */
+function gate() {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { open: () => open(), opened }
+}
