@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::digest::BlobName;
 use crate::error::{Result, StorageError};
 use crate::key::Key;
+use crate::lease::now_ms;
 use crate::record::BlobRecord;
 use crate::store::Store;
 use crate::table::Blobs;
@@ -140,10 +141,4 @@ fn run(store: &Weak<Store>, signal: &Signal) {
             due = Instant::now() + REFRESH_INTERVAL;
         }
     }
-}
-
-/// Milliseconds since 1970.
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
