@@ -8,7 +8,10 @@ import { DownloadBar, formatSize, formatTime, printQuants } from './terminal.js'
 export async function downloadFromHub(repo: string, quant: string | undefined): Promise<void> {
   await using cache = await ModelCache.open()
   const interrupt = new AbortController()
-  process.once('SIGINT', () => interrupt.abort(new Error('stopped; the same command continues from here')))
+  process.once('SIGINT', () => {
+    process.exitCode = 130
+    interrupt.abort(new Error('stopped; the same command continues from here'))
+  })
   const { signal } = interrupt
   const manifest = await cache.scanRepo(repo, { refresh: true, signal })
   console.log(`${manifest.repo} at commit ${manifest.commit.slice(0, 12)}, store ${cache.path}`)

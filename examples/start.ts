@@ -17,5 +17,5 @@ try {
 } catch (error) {
   const code = isModelCacheError(error) ? `${error.code}: ` : ''
   console.error(`\n${code}${error instanceof Error ? error.message : error}`)
-  process.exitCode = 1
+  process.exitCode ??= 1
 }

@@ -5,12 +5,12 @@ export function countCargo(text) {
   return sum(text.matchAll(/^test result: .*? (\d+) passed; (\d+) failed;/gm))
 }
 
-/** Reads ava's summary: `12 tests passed`, `1 test failed`, `1 uncaught exception`. */
+/** Reads ava's summary: `12 tests passed`, `1 test failed`, `1 uncaught exception`, and tests that never ended. */
 export function countAva(text) {
-  const of = (words) => sum(text.matchAll(new RegExp(`^\\s*(\\d+) (?:${words})$`, 'gm'))).passed
+  const of = (words) => sum(text.matchAll(new RegExp(`^\\s*(\\d+) (?:${words})`, 'gm'))).passed
   return {
-    passed: of('tests? passed'),
-    failed: of('tests? failed|uncaught exceptions?|unhandled rejections?'),
+    passed: of('tests? passed$'),
+    failed: of('tests? failed$|uncaught exceptions?$|unhandled rejections?$|tests? remained pending '),
   }
 }
 

@@ -18,6 +18,8 @@ test('ava: failed tests and errors outside of tests', (t) => {
   t.deepEqual(countAva('  ✔ a\n  ─\n\n  12 tests passed\n'), { passed: 12, failed: 0 })
   const text = '  ─\n\n  1 test failed\n  1 test passed\n  2 uncaught exceptions\n  1 unhandled rejection\n'
   t.deepEqual(countAva(text), { passed: 1, failed: 4 })
+  const late = '  95 tests passed\n  1 test remained pending after a timeout\n'
+  t.deepEqual(countAva(late), { passed: 95, failed: 1 })
 })
 
 test('nothing that looks like a count in the output of a test is one', (t) => {
