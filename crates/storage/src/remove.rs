@@ -49,8 +49,9 @@ impl Store {
             self.remove_chunks(&removed)?;
         }
         if freed.blobs > 0 {
-            // The pins of this process's other readers would keep the space.
-            self.refresh_pins()?;
+            // The pins of this process's other readers would keep the space. A damaged one keeps its pin: that is for its own
+            // user to hear.
+            self.refresh_pins().ok();
             freed.freed = self.release_space()?;
         }
         freed.reusable = self.reusable()?;
