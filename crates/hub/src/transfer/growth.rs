@@ -9,8 +9,10 @@ use std::time::Duration;
 const FAST: u64 = 256 << 20;
 /// Windows a step may take to show its gain: new connections begin slowly.
 const PATIENCE: u32 = 5;
-/// Windows after which conditions may have changed and a step is tried again (10 s of 100 ms windows).
-const STEADY: u32 = 100;
+/// Windows until a step that did not pay is tried again: the measurement may have been unlucky, or conditions may
+/// change. Doubled each time, from 1 s to 16 s of 100 ms windows.
+const FIRST_REST: u32 = 10;
+const LONGEST_REST: u32 = 160;
 
 /// The decision, made once per window of time.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(crate) struct Growth {
     most: usize,
     target: usize,
     received: u64,
+    rest: u32,
     step: Step,
 }
 
@@ -33,7 +36,7 @@ enum Step {
 
 impl Growth {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, target: 1, received: 0, step: Step::Measure }
+        Self { most, target: 1, received: 0, rest: FIRST_REST, step: Step::Measure }
     }
 
     pub(crate) fn target(&self) -> usize {
@@ -44,7 +47,7 @@ impl Growth {
     pub(crate) fn limit(&mut self, alive: usize) {
         self.most = alive.max(1);
         self.target = self.target.min(self.most);
-        self.step = Step::Steady { windows: STEADY };
+        self.settle();
     }
 
     /// `received` bytes in all, `elapsed` since the last call, over `alive` connections.
@@ -60,11 +63,16 @@ impl Growth {
             Step::Try { rate: old, .. } if rate >= *old / 10 * 14 => self.grow(rate),
             Step::Try { before, windows: 0, .. } => {
                 self.target = *before;
-                self.step = Step::Steady { windows: STEADY };
+                self.settle();
             }
             Step::Steady { windows: 0 } => self.step = Step::Measure,
             Step::Try { windows, .. } | Step::Steady { windows } => *windows -= 1,
         }
+    }
+
+    fn settle(&mut self) {
+        self.step = Step::Steady { windows: self.rest };
+        self.rest = (self.rest * 2).min(LONGEST_REST);
     }
 
     fn grow(&mut self, rate: u64) {
@@ -120,8 +128,9 @@ mod tests {
 
     #[test]
     fn tries_again_when_conditions_may_have_changed() {
-        let targets = targets(8, 150, |_| 10 << 20);
-        assert_eq!(targets.iter().skip(7).filter(|target| **target == 2).count(), 5);
+        let targets = targets(8, 60, |_| 10 << 20);
+        let steps = targets.windows(2).enumerate().filter(|(_, pair)| *pair == [1, 2]);
+        assert_eq!(steps.map(|(window, _)| window).collect::<Vec<_>>(), [0, 17, 44]);
     }
 
     #[test]

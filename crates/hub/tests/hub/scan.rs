@@ -178,11 +178,11 @@ async fn names_no_repository_can_have_are_refused_without_a_request() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_files_are_listed() {
-    let siblings: Vec<_> = (0..100_000).map(|n| git(&format!("data/{n:06}.bin"))).collect();
+async fn many_files_are_listed() {
+    let siblings: Vec<_> = (0..20_000).map(|n| git(&format!("data/{n:06}.bin"))).collect();
     let body = Reply::json(&info(&json!(siblings)));
     let server = Server::start(move |_| body.clone()).await;
     let listing = scan(&server, "owner/model", "main").await.unwrap();
-    assert_eq!(listing.files.len(), 100_000);
-    assert_eq!(listing.files[99_999].path, "data/099999.bin");
+    assert_eq!(listing.files.len(), 20_000);
+    assert_eq!(listing.files[19_999].path, "data/019999.bin");
 }
