@@ -1,5 +1,3 @@
-import { markAsUntransferable } from 'node:worker_threads'
-
 /** The Buffer over each ArrayBuffer that was handed out, so that one view is one object. */
 const buffers = new WeakMap<ArrayBuffer, Buffer>()
 
@@ -31,10 +29,10 @@ class SharedView {
     return memory && memory.byteLength > 0 ? buffers.get(memory) : undefined
   }
 
+  /** Node itself refuses to transfer external memory; marking it once more makes Node 24 abort when it is detached. */
   add(range: string, buffer: Buffer): Buffer {
     if (this.#live().length === 0) this.#strays = 0
     const memory = buffer.buffer as ArrayBuffer
-    markAsUntransferable(memory)
     buffers.set(memory, buffer)
     this.#ranges.set(range, new WeakRef(memory))
     this.#collected.register(memory, range)
