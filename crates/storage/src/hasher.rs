@@ -12,7 +12,8 @@ use crate::error::{Result, StorageError};
 use crate::layout::BLOCK_SIZE;
 use crate::ledger::{Digests, HashStep, Ledger};
 use crate::placement::Placement;
-use crate::segments::{combine, crc};
+use crate::segments::combine;
+use crate::verify::crc32c;
 
 /// Running digests of the bytes before some offset.
 #[derive(Clone)]
@@ -114,7 +115,7 @@ impl<'a> Hasher<'a> {
     }
 
     fn hash(&mut self, range: &Range<u64>, check: Option<u32>) {
-        if range.start % BLOCK_SIZE == 0 {
+        if range.start.is_multiple_of(BLOCK_SIZE) {
             self.at_block = self.hashes.clone();
             self.block_crc = 0;
         }
@@ -122,7 +123,7 @@ impl<'a> Hasher<'a> {
         self.buffer.resize(usize::try_from(length).unwrap_or(0), 0);
         // Bytes that cannot be read are as good as damaged: they are fetched again.
         let read = self.placement.read_at(range.start, &mut self.buffer).is_ok();
-        let block_crc = combine(self.block_crc, crc(&self.buffer), length);
+        let block_crc = combine(self.block_crc, crc32c(&self.buffer), length);
         if !self.ledger.is_epoch(self.epoch) {
             return;
         }

@@ -173,7 +173,9 @@ impl Ledger {
         let mut state = self.state.lock();
         let Some(at) = state.flights.iter().position(|f| f.id == flight) else { return };
         if !state.flights.swap_remove(at).torn && !written.is_empty() {
-            written.into_iter().for_each(|segment| state.segments.insert(segment));
+            for segment in written {
+                state.segments.insert(segment);
+            }
             state.version += 1;
         }
         drop(state);
@@ -265,7 +267,7 @@ impl Ledger {
             if let Some(segment) = state.segments.at(position) {
                 let end = segment.end().min(position + PIECE);
                 // Everything before `position` is there and neighbours merge, so the segment begins with the block.
-                let whole = end == segment.end() && segment.start % BLOCK_SIZE == 0;
+                let whole = end == segment.end() && segment.start.is_multiple_of(BLOCK_SIZE);
                 state.claimed = end;
                 return HashStep::Piece { range: position..end, check: whole.then_some(segment.crc) };
             }

@@ -20,7 +20,7 @@ impl Store {
     pub(crate) fn reserve(&self, size: u64) -> Result<Incarnation> {
         let incarnation = Incarnation::random()?;
         let _room = self.lock_room()?;
-        self.check_room(disk_need(size, 0..chunk_count(size)))?;
+        self.check_room(run_pages(size, 0..chunk_count(size)).iter().sum::<u64>() * CHUNK_PAGE as u64)?;
         let mut reserved = 0;
         while reserved < chunk_count(size) {
             let end = chunk_count(size).min(reserved + CHUNKS_PER_RESERVE as u64);
@@ -35,7 +35,7 @@ impl Store {
     }
 
     fn reserve_some(&self, incarnation: Incarnation, size: u64, chunks: Range<u64>) -> Result<()> {
-        self.make_room(disk_need(size, chunks.clone()))?;
+        self.make_room(&run_pages(size, chunks.clone()))?;
         let runs = self.write_chunks(|txn| {
             chunks
                 .map(|n| put_chunk(txn, self.chunks.table(), incarnation, size, n))
@@ -44,7 +44,9 @@ impl Store {
         let backed = runs.iter().try_for_each(|run| self.back(*run));
         if backed.is_err() {
             // Deleting needs room, which a partly backed run may just have taken.
-            runs.iter().for_each(|run| drop(self.unback(*run)));
+            for run in &runs {
+                self.unback(*run).ok();
+            }
         }
         backed
     }
@@ -87,14 +89,15 @@ fn put_chunk(
     raw::reserve(txn, table, chunk_key(&incarnation, n).as_bytes(), header.payload_length(), &header.encode())
 }
 
-/// Bytes in the data file of these chunks of a file of `size` bytes: header page and payload, in whole pages.
-fn disk_need(size: u64, chunks: Range<u64>) -> u64 {
-    let page = CHUNK_PAGE as u64;
-    chunks.map(|n| page + chunk_length(size, n).next_multiple_of(page)).sum()
+/// Pages in the data file of these chunks of a file of `size` bytes: the one of header and padding, then the payload's.
+fn run_pages(size: u64, chunks: Range<u64>) -> Vec<u64> {
+    chunks.map(|n| 1 + chunk_length(size, n).div_ceil(CHUNK_PAGE as u64)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::layout::CHUNK_SIZE;
     use crate::placement::Placement;
@@ -117,10 +120,11 @@ mod tests {
             placement.read_at(offset, &mut found).unwrap();
             assert_eq!(found, [seed; 2000], "at {offset}");
         }
-        placement.refresh().unwrap();
+        assert!(placement.refresh(&Arc::new(store.snapshot().unwrap())).is_ok());
         store.release(&incarnation, size).unwrap();
         assert!(Placement::find(&store.chunks, incarnation, size).unwrap().is_none());
-        assert!(placement.refresh().is_err());
+        let newest = Arc::new(store.snapshot().unwrap());
+        assert!(!placement.refresh(&newest).unwrap(), "the pin of deleted chunks was given up");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! libmdbx touches only the first page of a reserved run and a few pages of its trees. Those are safe when the end of the file has
 //! its room on the disk before a transaction begins, and the file system has a margin for pages inside the file whose room was
-//! given back. Free pages inside the file are not counted as room: whether they can be reused depends on every process's readers.
+//! given back. Free pages inside the file are not counted as free space: they may have given their room back, too.
 //! On file systems (and systems) that cannot allocate without changing a file's size, the margin alone must do.
 
 use std::fs::{File, OpenOptions};
@@ -13,7 +13,7 @@ use crate::environment::ChunkEnvironment;
 use crate::error::{Result, StorageError};
 use crate::layout::{CHUNK_GROWTH, CHUNK_PAGE};
 use crate::platform::{self, BorrowedFile};
-use crate::raw::PageRun;
+use crate::raw::{FreeSpan, PageRun, reclaimable_spans};
 use crate::store::Store;
 
 /// What the file system must have beyond the need (256 MiB).
@@ -69,15 +69,30 @@ impl Store {
         Ok(file)
     }
 
-    /// Gives the end of C's file room for `bytes` more, so that the growth of the next transaction cannot fail.
-    pub(crate) fn make_room(&self, bytes: u64) -> Result<()> {
-        self.check_room(bytes)?;
+    /// Makes the next transaction of C, which takes runs of these page counts, safe: when free pages inside the file cannot
+    /// take all of them, the end of the file gets room for them, so that its growth cannot fail.
+    pub(crate) fn make_room(&self, runs: &[u64]) -> Result<()> {
+        let need = runs.iter().sum::<u64>() * CHUNK_PAGE as u64;
+        self.check_room(need)?;
         let file = data_file(&self.chunks)?;
         let fail = |error| StorageError::io("look at the data file", &self.chunks.data_path(), error);
         let (size, _) = platform::file_size(file).map_err(fail)?;
         let start = used_end(&self.chunks)?;
-        let end = size.max(start + bytes + TREES).next_multiple_of(CHUNK_GROWTH.unsigned_abs() as u64);
+        let end = start + TREES + if self.fit_inside(runs)? { 0 } else { need };
+        // Beyond its present end the file grows in whole steps.
+        let end = if end > size { end.next_multiple_of(CHUNK_GROWTH.unsigned_abs() as u64) } else { end };
         self.allocate(file, start..end)
+    }
+
+    /// Whether the runs fit into spans that are free for everybody. libmdbx may still put one elsewhere; then the margin holds,
+    /// and [`Store::back`] sees whether there is room.
+    fn fit_inside(&self, runs: &[u64]) -> Result<bool> {
+        let fail = |error| StorageError::database("list free pages", self.chunks.path(), error);
+        // libmdbx looks at the table of readers anew only after one has ended since it last did.
+        drop(self.snapshot()?);
+        let transaction = self.chunks.writable()?.begin_rw_txn().map_err(fail)?;
+        let spans = reclaimable_spans(&transaction).map_err(fail)?;
+        Ok(fit(runs, &spans))
     }
 
     /// Gives the payload of a reserved run room of its own. Pages that an export shares (reflink) own none any more, and those
@@ -129,6 +144,17 @@ impl Store {
     }
 }
 
+fn fit(runs: &[u64], spans: &[FreeSpan]) -> bool {
+    let mut left: Vec<u64> = spans.iter().map(|span| span.pages).collect();
+    runs.iter().all(|run| match left.iter_mut().find(|pages| **pages >= *run) {
+        Some(pages) => {
+            *pages -= run;
+            true
+        }
+        None => false,
+    })
+}
+
 fn data_file(chunks: &ChunkEnvironment) -> Result<BorrowedFile<'_>> {
     let file = chunks.environment().data_file();
     file.map_err(|error| StorageError::database("open the data file", chunks.path(), error))
@@ -139,4 +165,19 @@ fn used_end(chunks: &ChunkEnvironment) -> Result<u64> {
     let info = chunks.writable()?.info();
     let info = info.map_err(|error| StorageError::database("look at the database", chunks.path(), error))?;
     Ok((info.last_pgno() as u64 + 1) * CHUNK_PAGE as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_fit_only_into_spans_that_are_long_enough_and_not_taken() {
+        let spans: Vec<_> = [3, 10].map(|pages| FreeSpan { first_page: 0, pages }).into();
+        assert!(fit(&[], &[]));
+        assert!(fit(&[10, 3], &spans));
+        assert!(fit(&[4, 5, 3], &spans));
+        assert!(!fit(&[11], &spans));
+        assert!(!fit(&[6, 6], &spans));
+    }
 }

@@ -7,20 +7,13 @@ use crc_fast::CrcAlgorithm::Crc32Iscsi;
 
 use crate::layout::BLOCK_SIZE;
 use crate::record::Segment;
-
-/// CRC32C (Castagnoli) of `bytes`.
-pub(crate) fn crc(bytes: &[u8]) -> u32 {
-    narrow(crc_fast::checksum(Crc32Iscsi, bytes))
-}
+use crate::verify::crc32c;
 
 /// CRC32C of two adjacent runs from the CRCs of each.
 pub(crate) fn combine(first: u32, second: u32, second_length: u64) -> u32 {
-    narrow(crc_fast::checksum_combine(Crc32Iscsi, first.into(), second.into(), second_length))
-}
-
-/// The crate returns a 32-bit checksum in 64 bits; the upper half is zero.
-fn narrow(checksum: u64) -> u32 {
-    u32::try_from(checksum).unwrap_or(u32::MAX)
+    let combined = crc_fast::checksum_combine(Crc32Iscsi, first.into(), second.into(), second_length);
+    // A 32-bit checksum in 64 bits: the upper half is zero.
+    u32::try_from(combined).unwrap_or_default()
 }
 
 /// `bytes`, which begin at `offset` of a file, cut at block boundaries.
@@ -30,7 +23,11 @@ pub(crate) fn segments_of(offset: u64, mut bytes: &[u8]) -> Vec<Segment> {
     while !bytes.is_empty() {
         let room = usize::try_from(BLOCK_SIZE - start % BLOCK_SIZE).unwrap_or(usize::MAX);
         let (piece, rest) = bytes.split_at(room.min(bytes.len()));
-        out.push(Segment { start, length: narrow(piece.len() as u64), crc: crc(piece) });
+        out.push(Segment {
+            start,
+            length: u32::try_from(piece.len()).unwrap_or_default(),
+            crc: crc32c(piece),
+        });
         start += piece.len() as u64;
         bytes = rest;
     }
@@ -172,7 +169,7 @@ mod tests {
             cut.iter().map(|s| (s.start, s.length)).collect::<Vec<_>>(),
             [(BLOCK_SIZE - 4, 4), (BLOCK_SIZE, 6)]
         );
-        assert_eq!(cut[0].crc, crc(&bytes[..4]));
+        assert_eq!(cut[0].crc, crc32c(&bytes[..4]));
     }
 
     #[test]
@@ -208,7 +205,9 @@ mod tests {
                 if random.below(5) > 0 {
                     bytes[from..to].fill(step);
                     present[from..to].fill(true);
-                    segments_of(start, &bytes[from..to]).into_iter().for_each(|s| set.insert(s));
+                    for segment in segments_of(start, &bytes[from..to]) {
+                        set.insert(segment);
+                    }
                 }
             }
             check(&set, &bytes, &present, seed);
@@ -219,7 +218,7 @@ mod tests {
         let mut from_set = vec![false; present.len()];
         for segment in set.to_record() {
             let range = usize::try_from(segment.start).unwrap()..usize::try_from(segment.end()).unwrap();
-            assert_eq!(segment.crc, crc(&bytes[range.clone()]), "seed {seed}, {segment:?}");
+            assert_eq!(segment.crc, crc32c(&bytes[range.clone()]), "seed {seed}, {segment:?}");
             assert_eq!(segment.block(), (segment.end() - 1) / BLOCK_SIZE, "seed {seed}");
             from_set[range].fill(true);
         }

@@ -22,6 +22,7 @@ use crate::key::Key;
 use crate::ledger::Ledger;
 use crate::placement::Placement;
 use crate::platform;
+use crate::snapshot::Snapshot;
 use crate::table::Blobs;
 
 /// A pass begins when this many bytes are not durable (64 MiB) ...
@@ -221,7 +222,8 @@ impl Shared {
             self.finish(&pass, outcome);
             if pinned.elapsed() >= PIN_DELAY {
                 pinned = Instant::now();
-                self.refresh_pins();
+                // An old pin costs disk space, not correctness: it is tried again a minute later.
+                self.refresh_pins().ok();
             }
         }
     }
@@ -286,14 +288,12 @@ impl Shared {
         self.done.notify_all();
     }
 
-    /// Pins the newest state of C for every writer. A writer whose chunks are gone keeps its old pin: what it has written
-    /// goes to pages nobody else gets, and its record finds no chunks later.
-    fn refresh_pins(&self) {
-        let members: Vec<_> =
+    /// Pins the newest state of C for every writer, for readers see [`Store::refresh_pins`](crate::Store::refresh_pins).
+    fn refresh_pins(&self) -> Result<()> {
+        let placements: Vec<_> =
             self.state.lock().members.iter().filter_map(|m| m.placement.upgrade()).collect();
-        for placement in members {
-            placement.refresh().ok();
-        }
+        let newest = Arc::new(Snapshot::begin(Arc::clone(&self.chunks))?);
+        placements.iter().try_for_each(|placement| placement.refresh(&newest).map(|_| ()))
     }
 
     fn sync_chunks(&self) -> Result<()> {

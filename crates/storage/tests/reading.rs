@@ -54,9 +54,8 @@ fn a_store_opened_read_only_is_read_and_never_changed() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(3, 3_000_000);
     let name = store_bytes(&open(folder.path()), &bytes);
-    let store = StorageRegistry::new(folder.path())
-        .open("store".as_ref(), StoreOptions { read_only: true })
-        .unwrap();
+    let store =
+        StorageRegistry::new(folder.path()).open("store".as_ref(), StoreOptions { read_only: true }).unwrap();
     assert!(store.is_read_only());
     let reader = store.reader(&name).unwrap().unwrap();
     assert!(reader.map().unwrap()[..] == bytes[..], "the bytes differ");

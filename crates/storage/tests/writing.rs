@@ -1,45 +1,14 @@
 //! Writing blobs: out of order, resumed, checked, published.
+#![expect(clippy::single_range_in_vec_init, reason = "lists of ranges with one element are meant")]
 
 mod support;
 
-use std::sync::Arc;
-
-use support::{bytes_on_disk, content, open, sha256};
+use support::{bytes_on_disk, content, no_publish, open, sha256, write_missing, writer_for};
 use tabagent_storage::{
-    BLOCK_SIZE, BlobName, BlobState, Blobs, CHUNK_SIZE, Digest, Finish, Key, PutOutcome, StorageError, Store,
+    BLOCK_SIZE, BlobName, BlobState, Blobs, CHUNK_SIZE, Digest, Finish, Key, PutOutcome, StorageError,
 };
 
 const PIECE: usize = 1 << 20;
-
-/// Writes all missing bytes from four threads, each its pieces in descending order.
-fn write_missing(writer: &tabagent_storage::BlobWriter, bytes: &[u8]) {
-    let missing = writer.missing();
-    std::thread::scope(|scope| {
-        for thread in 0..4 {
-            let (writer, missing) = (writer.clone(), &missing);
-            scope.spawn(move || {
-                for range in missing {
-                    let (start, end) =
-                        (usize::try_from(range.start).unwrap(), usize::try_from(range.end).unwrap());
-                    let pieces: Vec<usize> = (start..end).step_by(PIECE).collect();
-                    for at in pieces.into_iter().rev().skip(thread).step_by(4) {
-                        writer.write(at as u64, &bytes[at..end.min(at + PIECE)]).unwrap();
-                    }
-                }
-            });
-        }
-    });
-}
-
-fn writer_for(store: &Arc<Store>, bytes: &[u8]) -> tabagent_storage::BlobWriter {
-    let name = BlobName::of(bytes);
-    let lease = store.try_lease(&name).unwrap().unwrap();
-    store.writer(lease, bytes.len() as u64, Digest::Sha256(name.0)).unwrap()
-}
-
-fn no_publish(_: &tabagent_storage::WriteTransaction<'_>, _: BlobName) -> tabagent_storage::Result<()> {
-    Ok(())
-}
 
 #[test]
 fn pieces_written_out_of_order_from_threads_are_read_back_in_place() {

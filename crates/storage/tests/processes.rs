@@ -1,0 +1,222 @@
+//! Several processes on one store, and their sudden death.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failing unwrap is a failing test"
+)]
+
+mod support;
+
+use std::sync::Arc;
+
+use support::child::{self, Peer};
+use support::{bytes_on_disk, content, no_publish, open, write_missing, writer_for};
+use tabagent_storage::{BlobName, Digest, Finish, Lease, Presence, Store};
+
+const MIB: usize = 1 << 20;
+
+/// The file of `megabytes` MiB that both processes know.
+fn file(megabytes: usize) -> Vec<u8> {
+    content(megabytes as u64, megabytes * MIB)
+}
+
+/// Writes the missing pieces from the end of the file to its start, with a checkpoint after every eighth, and answers how
+/// many bytes are durable after each.
+fn write_backwards(store: &Arc<Store>, bytes: &[u8]) {
+    let writer = writer_for(store, bytes);
+    let pieces: Vec<usize> = (0..bytes.len() / MIB)
+        .filter(|n| {
+            let at = (n * MIB) as u64;
+            writer.missing().iter().any(|range| range.start < at + MIB as u64 && at < range.end)
+        })
+        .collect();
+    for (n, piece) in pieces.into_iter().rev().enumerate() {
+        let at = piece * MIB;
+        writer.write(at as u64, &bytes[at..at + MIB]).unwrap();
+        if n % 8 == 7 {
+            let durable = writer.written();
+            writer.checkpoint().unwrap();
+            child::answer(&durable.to_string());
+        }
+    }
+    child::answer("written");
+}
+
+#[derive(Default)]
+struct Held {
+    leases: Vec<Lease>,
+    presence: Vec<Presence>,
+}
+
+impl Held {
+    fn run(&mut self, store: &Arc<Store>, command: &str) {
+        let (verb, argument) = command.split_once(' ').unwrap();
+        match verb {
+            "write" => write_backwards(store, &file(argument.parse().unwrap())),
+            "put" => {
+                let bytes = file(argument.parse().unwrap());
+                store.put_bytes(&bytes, &Digest::Sha256(support::sha256(&bytes)), no_publish).unwrap();
+                child::answer("put");
+            }
+            "lease" => {
+                self.leases.extend(store.try_lease(&BlobName::of(argument.as_bytes())).unwrap());
+                child::answer(&self.leases.len().to_string());
+            }
+            "announce" => {
+                self.presence.push(store.hold_presence(argument).unwrap());
+                child::answer("announced");
+            }
+            other => panic!("unknown command {other}"),
+        }
+    }
+}
+
+#[test]
+#[ignore = "the other tests start it as their second process"]
+fn peer() {
+    let store = open(&child::folder());
+    let mut held = Held::default();
+    for command in std::io::stdin().lines() {
+        held.run(&store, &command.unwrap());
+    }
+}
+
+#[test]
+fn a_killed_writer_loses_at_most_what_came_after_its_last_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = file(120);
+    let name = BlobName::of(&bytes);
+    let mut durable = 0;
+    for round in 0..4 {
+        let mut peer = Peer::start("peer", folder.path());
+        peer.send("write 120");
+        for _ in 0..2 {
+            durable = peer.answer().parse().unwrap();
+        }
+        // It goes on writing until the signal reaches it.
+        peer.kill();
+        let store = open(folder.path());
+        let status = store.blob(&name).unwrap().unwrap();
+        assert!(!status.complete);
+        assert!(status.downloaded >= durable, "round {round}: {} of {durable}", status.downloaded);
+        let writer = writer_for(&store, &bytes);
+        assert_eq!(writer.resumed_from(), status.downloaded, "round {round}");
+    }
+    let store = open(folder.path());
+    let writer = writer_for(&store, &bytes);
+    assert!(writer.resumed_from() >= durable);
+    assert!(!writer.missing().is_empty(), "the last child was killed too late to test anything");
+    write_missing(&writer, &bytes);
+    // The hasher has compared every recorded block with its checksum: had one been damaged, it would be missing now.
+    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(name));
+    assert!(bytes_on_disk(&store, &name) == bytes);
+}
+
+#[test]
+fn two_processes_write_different_blobs_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut peer = Peer::start("peer", folder.path());
+    peer.send("put 40");
+    let ours = file(41);
+    let writer = writer_for(&store, &ours);
+    write_missing(&writer, &ours);
+    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&ours)));
+    assert_eq!(peer.answer(), "put");
+    for bytes in [ours, file(40)] {
+        assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+    }
+}
+
+#[test]
+fn a_lease_is_held_by_one_process_and_freed_by_its_death() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let name = BlobName::of(b"x");
+    assert!(!store.is_leased(&name).unwrap());
+    let mut peer = Peer::start("peer", folder.path());
+    assert_eq!(peer.ask("lease x"), "1");
+    assert!(store.is_leased(&name).unwrap());
+    assert!(store.try_lease(&name).unwrap().is_none());
+    peer.kill();
+    assert!(!store.is_leased(&name).unwrap());
+    let lease = store.try_lease(&name).unwrap().unwrap();
+    assert_eq!(lease.name(), &name);
+    assert!(store.try_lease(&name).unwrap().is_none(), "one process got a lease twice");
+    let mut peer = Peer::start("peer", folder.path());
+    assert_eq!(peer.ask("lease x"), "0");
+    drop(lease);
+    assert!(!store.is_leased(&name).unwrap());
+    assert_eq!(peer.ask("lease x"), "1");
+}
+
+#[test]
+fn an_announcement_holds_until_its_last_holder_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    assert!(!store.is_present("q4").unwrap());
+    let ours = store.hold_presence("q4").unwrap();
+    let mut peer = Peer::start("peer", folder.path());
+    assert_eq!(peer.ask("announce q4"), "announced");
+    assert!(store.is_present("q4").unwrap());
+    drop(ours);
+    assert!(store.is_present("q4").unwrap(), "the other process still holds it");
+    assert!(!store.is_present("q8").unwrap());
+    peer.kill();
+    assert!(!store.is_present("q4").unwrap());
+    drop(store.hold_presence("q4").unwrap());
+    let left = std::fs::read_dir(folder.path().join("store/locks")).unwrap().count();
+    assert_eq!(left, 0, "the last holder removes the file");
+}
+
+#[test]
+fn a_probe_creates_nothing_and_a_lease_file_says_who_holds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let name = BlobName([3; 32]);
+    let path = folder.path().join("store/locks").join(name.to_hex());
+    assert!(!store.is_leased(&name).unwrap());
+    assert!(!path.exists());
+    let lease = store.try_lease(&name).unwrap().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with(&format!("pid {}\n", std::process::id())), "{text}");
+    drop(lease);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_taker_waits_out_a_probe_but_not_a_holder() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let name = BlobName([4; 32]);
+    let path = folder.path().join("store/locks").join(name.to_hex());
+    let probe = std::fs::File::create(&path).unwrap();
+    probe.try_lock_shared().unwrap();
+    assert!(!store.is_leased(&name).unwrap(), "probes do not see each other");
+    assert!(store.try_lease(&name).unwrap().is_none());
+    drop(probe);
+    assert!(store.try_lease(&name).unwrap().is_some());
+}
+
+/// Leases that come and go on one name: each removal of the file races with openers of it.
+#[test]
+fn removing_the_lease_file_never_gives_two_holders() {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (held, taken) = (AtomicBool::new(false), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while taken.load(Ordering::SeqCst) < 300 {
+                    let Some(lease) = store.try_lease(&BlobName([5; 32])).unwrap() else { continue };
+                    assert!(!held.swap(true, Ordering::SeqCst), "two holders at once");
+                    taken.fetch_add(1, Ordering::SeqCst);
+                    held.store(false, Ordering::SeqCst);
+                    drop(lease);
+                }
+            });
+        }
+    });
+}
