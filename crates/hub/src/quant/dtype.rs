@@ -23,6 +23,7 @@ const WORDS: &[&str] = &[
     "ema",
     "exl2",
     "exl3",
+    "float",
     "fp",
     "gpu",
     "gptq",

@@ -11,7 +11,7 @@ use super::{Format, Hints, Role, dtype, stem};
 /// What was found; the files in it are claimed and no longer looked at one by one.
 #[derive(Default)]
 pub(super) struct Packages {
-    /// Core ML packages and `TensorFlow` `SavedModels`: units that can be parts of a model.
+    /// Core ML packages, `TensorFlow` `SavedModels`, Orbax checkpoints: units that can be parts of a model.
     pub(super) units: Vec<Unit>,
     /// Folders of onnxruntime-genai: complete variants.
     pub(super) candidates: Vec<Candidate>,
@@ -53,7 +53,7 @@ pub(super) fn collect(entries: &mut [Entry<'_>], hints: &Hints) -> Packages {
 fn marked_folders<'a>(entries: &[Entry<'a>]) -> HashMap<&'a str, Shape> {
     let shape_of = |entry: &Entry<'_>| match entry.lower.as_str() {
         "genai_config.json" => Some(Shape::Genai),
-        "saved_model.pb" => Some(Shape::SavedModel),
+        "saved_model.pb" | "_metadata" | "manifest.ocdbt" => Some(Shape::SavedModel),
         _ => None,
     };
     entries.iter().filter_map(|entry| Some((entry.dir, shape_of(entry)?))).collect()
@@ -63,7 +63,10 @@ fn package_of<'a>(entry: &Entry<'a>, marked: &HashMap<&str, Shape>) -> Option<(S
     if let Some(root) = core_ml_root(entry.path) {
         return Some((Shape::CoreMl, root));
     }
-    ancestors(entry.dir).find_map(|dir| marked.get(dir).map(|shape| (*shape, dir)))
+    let mut packages = ancestors(entry.dir).filter_map(|dir| marked.get(dir).map(|shape| (*shape, dir)));
+    let nearest = packages.next()?;
+    let outer = packages.filter(|(shape, _)| *shape == Shape::SavedModel && nearest.0 == Shape::SavedModel);
+    Some(outer.last().unwrap_or(nearest))
 }
 
 /// The path up to a component that is a Core ML package; a zipped package is its own root.
@@ -113,7 +116,7 @@ fn unit(shape: Shape, root: &str, positions: &[usize], entries: &[Entry<'_>]) ->
     let name = last_component(root);
     let (stem, dialect) = match shape {
         Shape::CoreMl => name.split_once(".ml").map_or((name, ""), |(stem, kind)| (stem, kind)),
-        _ => (if name.is_empty() { "saved_model" } else { name }, "saved_model"),
+        _ => (saved_model_name(root), "saved_model"),
     };
     Unit {
         format: Format::Other,
@@ -124,6 +127,12 @@ fn unit(shape: Shape, root: &str, positions: &[usize], entries: &[Entry<'_>]) ->
         files: members().map(|entry| entry.index).collect(),
         bytes: members().map(|entry| entry.size).fold(0, u64::saturating_add),
     }
+}
+
+/// The last folder that is more than a version number.
+fn saved_model_name(root: &str) -> &str {
+    let is_version = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+    ancestors(root).map(last_component).find(|name| !is_version(name)).unwrap_or("saved_model")
 }
 
 fn genai(root: &str, positions: &[usize], entries: &[Entry<'_>], hints: &Hints) -> Candidate {

@@ -19,8 +19,9 @@ impl Projector {
     pub(super) fn new(dir: &str, stem: &str, files: Vec<usize>) -> Self {
         let tagged = gguf_tag::find(stem);
         let rest = tagged.as_ref().map_or_else(|| stem.to_ascii_lowercase(), |tagged| tagged.rest.clone());
-        let words =
-            words(&rest).filter(|word| !matches!(*word, "mmproj" | "model" | "vision")).map(str::to_owned);
+        let words = words(&rest)
+            .filter(|word| !matches!(*word, "mmproj" | "model" | "projector" | "vision"))
+            .map(str::to_owned);
         let bits = tagged.map_or(16, |tagged| bits(&tagged.tag));
         Self { dir: dir.to_owned(), words: words.collect(), bits, files }
     }

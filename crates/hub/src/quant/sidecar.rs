@@ -12,7 +12,7 @@ pub(super) fn role(dir: &str, stem: &str) -> Option<Role> {
         lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let has = |wanted: &str| words.contains(&wanted);
     let first = words.first().copied().unwrap_or_default();
-    if words.iter().any(|word| word.contains("mmproj")) {
+    if words.iter().any(|word| word.contains("mmproj")) || has("projector") {
         Some(Role::Projector)
     } else if first == "imatrix" || (has("imatrix") && gguf_tag::find(stem).is_none()) {
         Some(Role::Imatrix)

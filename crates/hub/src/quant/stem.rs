@@ -54,7 +54,13 @@ fn split(plain: &str) -> Vec<Piece<'_>> {
         let (separator, after) = rest.split_at_checked(word_at).unwrap_or((rest, ""));
         let word_end = after.find(is_separator).unwrap_or(after.len());
         let (text, next) = after.split_at_checked(word_end).unwrap_or((after, ""));
-        pieces.push(Piece { separator, text, word: words::classify(text) });
+        let (name, roles) = words::trailing_roles(text);
+        if !name.is_empty() && !roles.is_empty() {
+            pieces.push(Piece { separator, text: name, word: words::classify(name) });
+            pieces.push(Piece { separator: "", text: roles, word: Word::Role });
+        } else {
+            pieces.push(Piece { separator, text, word: words::classify(text) });
+        }
         rest = next;
     }
     pieces
@@ -124,6 +130,9 @@ mod tests {
             ("v1-5-pruned-emaonly", "v1-5-pruned-emaonly", "", ""),
             ("cpu-int4-rtn-block-32-acc-level-4", "", "", "cpu-int4-rtn-block-32-acc-level-4"),
             ("model_1", "1", "model", ""),
+            ("WhisperEncoder", "Whisper", "Encoder", ""),
+            ("WhisperDecoder_int8", "Whisper", "Decoder", "int8"),
+            ("DepthAnythingV2SmallF16", "DepthAnythingV2SmallF16", "", ""),
         ];
         for (stem, name, session, variant) in cases {
             assert_eq!(parts(stem), (name.to_owned(), session.to_owned(), variant.to_owned()), "{stem}");

@@ -32,7 +32,7 @@ pub(super) struct Home {
     pub(super) session: String,
     /// A variant between the part and the file (`unet/fp16`).
     pub(super) variant: String,
-    /// A variant that the model's own folder names (`int8/`, `onnx_fp16/`).
+    /// A variant that the model's own folder names (`int8/`, `onnx_fp16/`, `alpha-int4/`).
     pub(super) folder_variant: String,
 }
 
@@ -88,10 +88,7 @@ impl<'a> Homes<'a> {
             }
             base = parent(base);
         }
-        let own = stem::parse(last_component(base));
-        if own.name.is_empty() {
-            home.folder_variant = own.variant;
-        }
+        home.folder_variant = stem::parse(last_component(base)).variant;
         base.clone_into(&mut home.base);
         home
     }

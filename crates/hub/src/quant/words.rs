@@ -149,6 +149,13 @@ fn is_camel_role(word: &str) -> bool {
     humps.len() > 1 && humps.iter().all(|hump| is_known(&hump.to_ascii_lowercase(), ROLES))
 }
 
+/// Splits the humps at the end that are roles off: `WhisperEncoder` into `Whisper` and `Encoder`.
+pub(super) fn trailing_roles(word: &str) -> (&str, &str) {
+    let is_role = |hump: &&&str| is_known(&hump.to_ascii_lowercase(), ROLES);
+    let length: usize = humps(word).iter().rev().take_while(is_role).map(|hump| hump.len()).sum();
+    word.split_at_checked(word.len() - length).unwrap_or((word, ""))
+}
+
 /// Splits before an upper-case letter that follows a lower-case one, or that ends a run of upper-case ones.
 fn humps(word: &str) -> Vec<&str> {
     let bytes = word.as_bytes();
