@@ -78,24 +78,27 @@ export declare class CachedFile implements Disposable {
     [Symbol.dispose](): void;
 }
 
-/** What the store holds now. Sizes are bytes. */
+/** What the store holds now. Repositories, quants and files are those of this endpoint, the rest is the whole store's. */
 export declare interface CacheStats {
+    /** Repositories that were scanned. */
     repos: number;
+    /** Quants that are complete. */
     quants: number;
+    /** Stored files, counted once per commit. */
     files: number;
     /** Distinct contents. */
     blobs: number;
-    /** Size of the complete ones. */
+    /** Bytes of the complete ones. */
     bytes: number;
-    /** What interrupted downloads have stored. */
+    /** Bytes that unfinished downloads have stored. */
     partialBytes: number;
-    /** Free inside the store, for the next download. */
+    /** Bytes free inside the store, for the next download. */
     reusable: number;
-    /** What the store takes on the disk. */
+    /** Bytes the store takes on the disk. */
     diskBytes: number;
     /** Read transactions open now, of all processes. */
     readers: number;
-    /** Files of this process whose bytes some handle or buffer holds. */
+    /** Views of files that buffers of this process show. */
     views: number;
 }
 
@@ -260,8 +263,8 @@ export declare class ModelCache implements AsyncDisposable {
      */
     static open(options?: OpenOptions): Promise<ModelCache>;
     /**
-     * Lists a repository and sorts its files into quants, with one request; none when the revision's commit is known and
-     * `refresh` is not set. Offline it answers from what was scanned before.
+     * Lists a repository and sorts its files into quants, with one request; with none for a commit that was scanned before.
+     * Offline it answers from what was scanned before, and says so with `stale`.
      *
      * Fails with `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`, `ERR_RATE_LIMITED`,
      * `ERR_OFFLINE`, `ERR_NETWORK` or `ERR_HTTP`.
@@ -498,7 +501,7 @@ export declare interface RevisionOptions {
 /** Options of {@link ModelCache.scanRepo}. */
 export declare interface ScanOptions extends RevisionOptions {
     /**
-     * Ask the endpoint even where the answer is known.
+     * Ask the endpoint even for a commit that was scanned before; a branch is always asked for.
      *
      * @defaultValue `false`
      */

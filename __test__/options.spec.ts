@@ -61,6 +61,8 @@ test('repositories are `name` or `owner/name`', async (t) => {
     'a/b/c',
     'a b',
     '..',
+    '.hidden',
+    'a..b',
     'a/..',
     './b',
     'https://hub/a',

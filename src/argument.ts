@@ -47,7 +47,7 @@ export const checkUrl: Check = (value, name) => {
   }
 }
 
-/** `name` or `owner/name`, with the characters the Hub allows; a dot segment or a URL is none. */
+/** `name` or `owner/name`, with the characters the Hub allows, as the core checks it too. */
 export const checkRepo: Check = (value, name) => {
   checkString(value, name)
   const segments = (value as string).split('/')
@@ -93,7 +93,7 @@ function isNear(known: string, given: string): boolean {
 }
 
 function isRepoSegment(segment: string): boolean {
-  return segment.length <= 96 && /^[\w.-]+$/.test(segment) && !/^\.+$/.test(segment)
+  return segment.length <= 96 && /^[\w-][\w.-]*$/.test(segment) && !segment.includes('..')
 }
 
 function wrong(name: string, wanted: string, value: unknown): Error {

@@ -82,8 +82,8 @@ export class ModelCache implements AsyncDisposable {
   }
 
   /**
-   * Lists a repository and sorts its files into quants, with one request; none when the revision's commit is known and
-   * `refresh` is not set. Offline it answers from what was scanned before.
+   * Lists a repository and sorts its files into quants, with one request; with none for a commit that was scanned before.
+   * Offline it answers from what was scanned before, and says so with `stale`.
    *
    * Fails with `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`, `ERR_RATE_LIMITED`,
    * `ERR_OFFLINE`, `ERR_NETWORK` or `ERR_HTTP`.

@@ -80,7 +80,7 @@ export interface RevisionOptions {
 /** Options of {@link ModelCache.scanRepo}. */
 export interface ScanOptions extends RevisionOptions {
   /**
-   * Ask the endpoint even where the answer is known.
+   * Ask the endpoint even for a commit that was scanned before; a branch is always asked for.
    *
    * @defaultValue `false`
    */

@@ -12,23 +12,26 @@ export interface RemoveReport {
   kept: { path: string; why: string }[]
 }
 
-/** What the store holds now. Sizes are bytes. */
+/** What the store holds now. Repositories, quants and files are those of this endpoint, the rest is the whole store's. */
 export interface CacheStats {
+  /** Repositories that were scanned. */
   repos: number
+  /** Quants that are complete. */
   quants: number
+  /** Stored files, counted once per commit. */
   files: number
   /** Distinct contents. */
   blobs: number
-  /** Size of the complete ones. */
+  /** Bytes of the complete ones. */
   bytes: number
-  /** What interrupted downloads have stored. */
+  /** Bytes that unfinished downloads have stored. */
   partialBytes: number
-  /** Free inside the store, for the next download. */
+  /** Bytes free inside the store, for the next download. */
   reusable: number
-  /** What the store takes on the disk. */
+  /** Bytes the store takes on the disk. */
   diskBytes: number
   /** Read transactions open now, of all processes. */
   readers: number
-  /** Files of this process whose bytes some handle or buffer holds. */
+  /** Views of files that buffers of this process show. */
   views: number
 }

@@ -69,7 +69,7 @@ pub struct NativeCacheStats {
     pub disk_bytes: f64,
     /// Open read transactions.
     pub readers: f64,
-    /// Files with a handle or buffer in this process.
+    /// Views in this process.
     pub views: f64,
 }
 
