@@ -68,8 +68,18 @@ fn bin(stem: &str, folder: &Folder) -> Kind {
 /// What is still a plain `.bin` is a pickle, unless the library of the repository has a format of its own.
 pub(super) fn settle_rest(entries: &mut [Entry<'_>], hints: &Hints) {
     let library = hints.library_name.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let own_format =
-        matches!(library.as_str(), "ctranslate2" | "fasttext" | "mlc-llm" | "ncnn" | "tfjs" | "k2");
+    let own_format = matches!(
+        library.as_str(),
+        "ctranslate2"
+            | "fasttext"
+            | "litert"
+            | "mediapipe"
+            | "mlc-llm"
+            | "ncnn"
+            | "tf-lite"
+            | "tfjs"
+            | "tflite"
+    );
     let format = if own_format { Format::Other } else { Format::Pytorch };
     for entry in entries.iter_mut().filter(|entry| entry.kind == Kind::Bin) {
         entry.kind = Kind::Checkpoint(format);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Format;
-use super::session::is_canonical;
+use super::stem;
 use super::unit::Unit;
 
 /// A head is at most this fraction of its checkpoint.
@@ -12,29 +12,18 @@ const FRACTION: u64 = 100;
 /// Moves the files of heads into the checkpoints of their folder (`colbert_linear.pt` into `pytorch_model.bin`).
 /// Only a checkpoint with the name that libraries look for has heads; anything large is a model of its own.
 pub(super) fn attach_heads(units: &mut Vec<Unit>) {
-    let hosts = hosts(units);
-    let host_bytes = |unit: &Unit| hosts.get(&unit.dir).map_or(0, |(_, bytes)| *bytes);
-    let is_head = |unit: &Unit| {
-        unit.format == Format::Pytorch
-            && unit.bytes > 0
-            && unit.bytes.saturating_mul(FRACTION) <= host_bytes(unit)
-            && !is_canonical(unit)
+    let hosts = host_sizes(units);
+    let is_head = |unit: &mut Unit| {
+        let host = hosts.get(&unit.dir).copied().unwrap_or(0);
+        let is_small = unit.bytes > 0 && unit.bytes.saturating_mul(FRACTION) <= host;
+        unit.format == Format::Pytorch && is_small && !is_canonical(unit)
     };
-    let heads: Vec<Unit> = {
-        let mut kept = Vec::with_capacity(units.len());
-        let mut heads = Vec::new();
-        for unit in units.drain(..) {
-            if is_head(&unit) { heads.push(unit) } else { kept.push(unit) }
-        }
-        *units = kept;
-        heads
-    };
-    let mut files: HashMap<String, Vec<usize>> = HashMap::new();
-    for head in heads {
-        files.entry(head.dir).or_default().extend(head.files);
+    let mut heads: HashMap<String, Vec<usize>> = HashMap::new();
+    for head in units.extract_if(.., is_head) {
+        heads.entry(head.dir).or_default().extend(head.files);
     }
     for unit in units.iter_mut().filter(|unit| is_host(unit)) {
-        unit.files.extend(files.get(&unit.dir).into_iter().flatten());
+        unit.files.extend(heads.get(&unit.dir).into_iter().flatten());
     }
 }
 
@@ -42,12 +31,17 @@ fn is_host(unit: &Unit) -> bool {
     matches!(unit.format, Format::Pytorch | Format::Safetensors) && is_canonical(unit)
 }
 
-/// How many checkpoints with a canonical name a folder has, and the size of the largest.
-fn hosts(units: &[Unit]) -> HashMap<String, (usize, u64)> {
-    let mut hosts: HashMap<String, (usize, u64)> = HashMap::new();
+/// Whether the file has a name that libraries look for (`pytorch_model`, `model`) and none of its own.
+fn is_canonical(unit: &Unit) -> bool {
+    stem::parse(&unit.stem).name.is_empty()
+}
+
+/// The size of the largest canonical checkpoint of each folder.
+fn host_sizes(units: &[Unit]) -> HashMap<String, u64> {
+    let mut sizes: HashMap<String, u64> = HashMap::new();
     for unit in units.iter().filter(|unit| is_host(unit)) {
-        let host = hosts.entry(unit.dir.clone()).or_default();
-        *host = (host.0 + 1, host.1.max(unit.bytes));
+        let size = sizes.entry(unit.dir.clone()).or_default();
+        *size = (*size).max(unit.bytes);
     }
-    hosts
+    sizes
 }

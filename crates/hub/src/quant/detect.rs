@@ -78,10 +78,15 @@ fn set_data_aside(entries: &mut [Entry<'_>]) {
         let is_note = entry.kind == Kind::Settled(Role::Documentation);
         if meaning == FolderKind::Resources && !is_note && !entry.kind.holds_weights() {
             entry.settle(Role::Config);
-        } else if !is_note && !is_kept(entry.kind, meaning) && (has_models || !entry.kind.holds_weights()) {
+        } else if !is_note && !is_kept(entry.kind, meaning) && (has_models || !is_model(entry.kind)) {
             entry.settle(Role::Data);
         }
     }
+}
+
+/// Weights beyond doubt; a lone `.bin` in a data folder is data.
+fn is_model(kind: Kind) -> bool {
+    kind.holds_weights() && kind != Kind::Bin
 }
 
 /// Whether a file keeps its meaning in such a folder.
@@ -93,6 +98,7 @@ const fn is_kept(kind: Kind, folder: FolderKind) -> bool {
             matches!(
                 kind,
                 Kind::Graph(_)
+                    | Kind::Settled(Role::Tokenizer)
                     | Kind::Gguf
                     | Kind::Index
                     | Kind::Checkpoint(Format::Safetensors | Format::Openvino)

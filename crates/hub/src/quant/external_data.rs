@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use super::Role;
 use super::entry::Entry;
 use super::kind::Kind;
+use super::stem;
 
 /// Beyond this many graphs in one folder a file without a graph's name is not shared out to all of them.
 const SHARED_BY_AT_MOST: usize = 32;
@@ -20,6 +21,7 @@ pub(super) type Companions = HashMap<usize, Vec<usize>>;
 struct Graphs {
     positions: Vec<usize>,
     by_file_name: HashMap<String, usize>,
+    by_variant: HashMap<String, Vec<usize>>,
     /// Graphs of one stem, `.onnx` and `.ort`.
     by_stem: HashMap<String, Vec<usize>>,
 }
@@ -51,6 +53,8 @@ fn graphs_by_folder<'a>(entries: &[Entry<'a>]) -> HashMap<&'a str, Graphs> {
             let graphs = folders.entry(entry.dir).or_default();
             graphs.positions.push(position);
             graphs.by_file_name.insert(entry.lower.clone(), position);
+            let variant = stem::parse(entry.stem()).variant.to_ascii_lowercase();
+            graphs.by_variant.entry(variant).or_default().push(position);
             graphs.by_stem.entry(entry.stem().to_ascii_lowercase()).or_default().push(position);
         }
     }
@@ -72,11 +76,17 @@ fn owners(entry: &Entry<'_>, graphs: &Graphs) -> Vec<usize> {
     let by_stem = prefixes(&entry.lower).find_map(|prefix| graphs.by_stem.get(prefix));
     match by_stem {
         Some(owners) => owners.clone(),
-        None if graphs.positions.len() <= SHARED_BY_AT_MOST && may_be_tensors(&entry.lower) => {
-            graphs.positions.clone()
-        }
+        None if may_be_tensors(&entry.lower) => nameless_owners(entry, graphs),
         None => Vec::new(),
     }
+}
+
+/// The graphs of the variant that the data names, else all graphs of the folder.
+fn nameless_owners(entry: &Entry<'_>, graphs: &Graphs) -> Vec<usize> {
+    let variant = stem::parse(entry.stem()).variant.to_ascii_lowercase();
+    let named = graphs.by_variant.get(&variant).filter(|_| !variant.is_empty());
+    let owners = named.unwrap_or(&graphs.positions);
+    if owners.len() <= SHARED_BY_AT_MOST { owners.clone() } else { Vec::new() }
 }
 
 /// A bare word such as `ALIASES` is a note; tensors have structured names (`lm_head.weight`) or say what they are.

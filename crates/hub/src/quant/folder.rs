@@ -69,7 +69,7 @@ fn component_kind(component: &str) -> FolderKind {
         FolderKind::Data
     } else if RESOURCES.contains(&component) {
         FolderKind::Resources
-    } else if LOOSE.contains(&component) {
+    } else if LOOSE.contains(&component) || component.starts_with("example") {
         FolderKind::Loose
     } else {
         FolderKind::Plain

@@ -74,6 +74,7 @@ const OTHER: &[&str] = &[
     "plan",
     "pte",
     "qnn",
+    "rkllm",
     "rknn",
     "rten",
     "skops",

@@ -15,6 +15,8 @@ pub(super) struct Model {
     pub(super) folder_variant: String,
     /// The words that name it; empty when its files are called by their parts alone.
     pub(super) name: String,
+    /// What to call it when a file of the same meaning was there first.
+    pub(super) label: Option<String>,
     /// Variant in lower case, then the part.
     pub(super) variants: BTreeMap<String, Variant>,
 }
@@ -53,6 +55,7 @@ impl Key {
 
 struct Place {
     key: Key,
+    label: Option<String>,
     home: Home,
     stem: Stem,
 }
@@ -63,9 +66,11 @@ pub(super) fn group(units: &[Unit], homes: &mut Homes<'_>) -> Vec<Model> {
     for (position, unit) in units.iter().enumerate() {
         let mut place = place(unit, homes);
         if is_taken(&models, &place) {
-            place.key.name =
-                unit.stem.to_ascii_lowercase() + &unit.total.map(|n| format!("-of-{n}")).unwrap_or_default();
-            place.stem.name.clone_from(&unit.stem);
+            let label =
+                unit.stem.clone() + &unit.total.map(|total| format!("-of-{total}")).unwrap_or_default();
+            place.key.name = label.to_ascii_lowercase();
+            place.stem.name.clone_from(&label);
+            place.label = Some(label);
         }
         if is_taken(&models, &place) {
             place.key.name = format!("{}#{position}", place.key.name);
@@ -89,6 +94,11 @@ fn place(unit: &Unit, homes: &mut Homes<'_>) -> Place {
         stem.name = String::new();
         stem.title = String::new();
     }
+    if stem.name.is_empty() && homes.holds_whole_models(&unit.dir) {
+        stem.name.clone_from(&unit.stem);
+        stem.title = String::new();
+        stem.session = String::new();
+    }
     let is_checkpoint = matches!(unit.format, Format::Pytorch | Format::Safetensors);
     if is_checkpoint && home.session.is_empty() && is_modality(&stem.session) {
         // `text.pt` beside `coarse.pt` is a model; `text_encoder.pt` is a part.
@@ -105,7 +115,7 @@ fn place(unit: &Unit, homes: &mut Homes<'_>) -> Place {
         name: stem.name.to_ascii_lowercase(),
         whole: !stem.name.is_empty() && stem.session.is_empty(),
     };
-    Place { key, home, stem }
+    Place { key, label: None, home, stem }
 }
 
 /// Whether a session only says what goes in: `text`, `audio_2`.
@@ -131,11 +141,12 @@ fn is_taken(models: &BTreeMap<Key, Model>, place: &Place) -> bool {
 
 fn insert(models: &mut BTreeMap<Key, Model>, place: Place, position: usize) {
     let (variant, session) = (place.variant(), place.session());
-    let Place { key, home, stem } = place;
+    let Place { key, label, home, stem } = place;
     let model = models.entry(key.clone()).or_insert_with(|| Model {
         format: key.format,
         base: home.base,
         folder_variant: home.folder_variant,
+        label,
         name: if stem.title.is_empty() { stem.name } else { stem.title },
         variants: BTreeMap::new(),
     });

@@ -22,8 +22,7 @@ pub(super) fn resolve(candidates: &[Candidate]) -> Vec<String> {
         |at| candidates.get(at).map(|one| one.format),
         |at, _| candidates.get(at).map(|one| in_folder(&one.dir, &one.detail)),
     );
-    let format = |at: usize, name: &str| Some(format!("{}:{name}", candidates.get(at)?.format.as_str()));
-    rename(&mut names, |_| (), format);
+    tell_formats_apart(candidates, &mut names);
     number_the_rest(names)
 }
 
@@ -105,6 +104,19 @@ fn tell_folders_apart(candidates: &[Candidate], names: &mut [String]) {
             Some(if says_all { folder.to_owned() } else { in_folder(&one.dir, name) })
         },
     );
+}
+
+/// Puts the format before a name that several formats have.
+fn tell_formats_apart(candidates: &[Candidate], names: &mut [String]) {
+    let format = |at: &usize| candidates.get(*at).map(|one| one.format);
+    for group in collisions(names, |_| ()) {
+        let formats: HashSet<Option<Format>> = group.iter().map(format).collect();
+        for at in group.iter().filter(|_| formats.len() > 1) {
+            if let (Some(name), Some(format)) = (names.get_mut(*at), format(at)) {
+                *name = [format.as_str(), ":", name.as_str()].concat();
+            }
+        }
+    }
 }
 
 /// The folder without trailing components that any model could lie in (`onnx`).

@@ -175,6 +175,7 @@ fn is_tokenizer(stem: &str, extension: &str) -> bool {
         || (structured
             && (stem.contains("token")
                 || stem.contains("vocab")
+                || stem.contains("lexicon")
                 || stem == "merges"
                 || stem == "chat_template"))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::candidate::Candidate;
 use super::model::{Model, Variant};
 use super::unit::Unit;
-use super::{Format, Hints, dtype, stem};
+use super::{Format, Hints, dtype};
 
 /// Models with more parts than this are taken as they are, without completing their variants.
 const COMPLETED_UP_TO: usize = 64;
@@ -29,7 +29,7 @@ pub(super) struct Company {
 pub(super) fn candidates(model: &Model, units: &[Unit], hints: &Hints, company: Company) -> Vec<Candidate> {
     let several_parts = model.sessions().len() > 1;
     let by_label = company.collection && !model.name.is_empty();
-    let chosen = drop_borrowed(choose(model));
+    let chosen = drop_borrowed(model, choose(model));
     let only = chosen.len() == 1;
     let candidate = |chosen: &Chosen<'_>| {
         let own: Vec<&Unit> = chosen.variant.sessions.values().filter_map(|unit| units.get(*unit)).collect();
@@ -37,7 +37,13 @@ pub(super) fn candidates(model: &Model, units: &[Unit], hints: &Hints, company: 
         let files = own.iter().copied().chain(borrowed).flat_map(|unit| unit.files.iter().copied()).collect();
         let main = own.iter().rev().copied().max_by_key(|unit| unit.bytes);
         let stem = main.map_or("model", |unit| unit.stem.as_str());
-        let label = if several_parts { joined_label(model, chosen.variant, stem) } else { stem.to_owned() };
+        let label = if let Some(label) = &model.label {
+            label.clone()
+        } else if several_parts {
+            joined_label(model, chosen.variant, stem)
+        } else {
+            stem.to_owned()
+        };
         let short = || short(model, chosen.variant, &label, hints, company.sole && only);
         Candidate {
             format: model.format,
@@ -149,35 +155,20 @@ fn borrow(model: &Model, variant: &str, session: &str) -> Option<usize> {
     order.iter().find_map(|name| find(name)).or_else(any)
 }
 
-/// A variant that others complete themselves with, and that is incomplete itself, is no variant of its own: the
-/// decoder that is not worth quantizing, the tokenizer graph.
-fn drop_borrowed(mut chosen: Vec<Chosen<'_>>) -> Vec<Chosen<'_>> {
-    let mut borrowers: HashMap<usize, usize> = HashMap::new();
-    for unit in chosen.iter().flat_map(|chosen| &chosen.borrowed) {
-        *borrowers.entry(*unit).or_default() += 1;
+/// Files without a suffix that come in no other variant, and are incomplete without others, complete those and are no
+/// variant of their own: the decoder that is not worth quantizing, the tokenizer graph. A suffix always is a variant.
+fn drop_borrowed<'a>(model: &Model, mut chosen: Vec<Chosen<'a>>) -> Vec<Chosen<'a>> {
+    let mut variants: HashMap<&str, usize> = HashMap::new();
+    for session in model.variants.values().flat_map(|variant| variant.sessions.keys()) {
+        *variants.entry(session).or_default() += 1;
     }
-    chosen.sort_by_key(|chosen| chosen.variant.sessions.len());
-    let mut homeless: HashSet<usize> = HashSet::new();
-    let mut left = chosen.len();
+    let lent: HashSet<usize> = chosen.iter().flat_map(|chosen| chosen.borrowed.iter().copied()).collect();
     chosen.retain(|chosen| {
-        let others = |unit: &usize| borrowers.get(unit).copied().unwrap_or(0);
-        let own_are_lent = chosen.variant.sessions.values().all(|unit| others(unit) > 0);
-        let keeps_none_alive =
-            chosen.borrowed.iter().all(|unit| others(unit) > 1 || !homeless.contains(unit));
-        let superfluous = left > 1 && !chosen.borrowed.is_empty() && own_are_lent && keeps_none_alive;
-        if superfluous {
-            left -= 1;
-            homeless.extend(chosen.variant.sessions.values());
-            for unit in &chosen.borrowed {
-                borrowers.entry(*unit).and_modify(|count| *count -= 1);
-            }
-        }
-        !superfluous
+        let is_complement = |(session, unit): (&String, &usize)| {
+            lent.contains(unit) && variants.get(session.as_str()) == Some(&1)
+        };
+        let sessions = &chosen.variant.sessions;
+        !(chosen.variant.text.is_empty() && !chosen.borrowed.is_empty() && sessions.iter().all(is_complement))
     });
     chosen
-}
-
-/// Whether two parts of this name can belong to one pipeline; used to tell heads from models.
-pub(super) fn is_canonical(unit: &Unit) -> bool {
-    stem::parse(&unit.stem).name.is_empty()
 }

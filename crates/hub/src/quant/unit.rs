@@ -52,6 +52,11 @@ pub(super) struct Pipelines {
 }
 
 impl Pipelines {
+    /// A checkpoint beside the parts of a diffusers pipeline is a whole model in another layout.
+    fn is_whole(&self, dir: &str) -> bool {
+        self.diffusers.contains(dir)
+    }
+
     fn is_part(&self, dir: &str) -> bool {
         let (above, name) = (parent(dir), last_component(dir));
         let numbered =
@@ -72,6 +77,11 @@ impl<'a> Homes<'a> {
         let home = self.find(dir);
         self.known.insert(dir.to_owned(), home.clone());
         home
+    }
+
+    /// Whether a file right in this folder is a model of its own and no part of the one in its subfolders.
+    pub(super) fn holds_whole_models(&self, dir: &str) -> bool {
+        self.pipelines.is_whole(dir)
     }
 
     fn find(&self, dir: &str) -> Home {
