@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
-import { openStore, REPO } from './support/store.js'
+import { collect, openStore, REPO } from './support/store.js'
 
 const SIZE = 3_000_000
 const FILES = { 'model.onnx': { size: SIZE, seed: 'w' } }
@@ -58,6 +58,20 @@ test('a worker that is terminated in a download lets it go', async (t) => {
   released.open()
   t.true((await cache.downloadFile(REPO, 'model.onnx')).stored)
   t.is(cache.getFile(REPO, 'model.onnx')?.buffer.length, SIZE)
+})
+
+test('garbage collection lets no pending call go', async (t) => {
+  const { cache, hub } = await openStore(t, FILES)
+  const [asked, released] = [gate(), gate()]
+  hub.fault = ({ origin }) => {
+    if (origin === 'cdn') asked.open()
+    return origin === 'cdn' ? { hold: released.opened } : undefined
+  }
+  const download = cache.downloadFile(REPO, 'model.onnx')
+  await asked.opened
+  await collect(() => false)
+  released.open()
+  t.true((await download).stored)
 })
 
 /** Something to wait for. */

@@ -50,7 +50,10 @@ export async function runNative<T>(
   }
 }
 
-/** The caller's side of letting go, once: the first reason counts. */
+/**
+ * The caller's side of letting go, once: the first reason counts. What it returns keeps `operation` alive, as the addon
+ * takes one that was collected for a caller that is gone.
+ */
 function interruptible(operation: Operation) {
   let first: Interruption | undefined
   let resolve: (reason: Interruption) => void

@@ -3,7 +3,7 @@ import { runNative } from './abort.js'
 import { checkOptions, checkRepo, checkString } from './argument.js'
 import type { NativeCache } from './binding.js'
 import { type CachedFile, wrapFile } from './cached-file.js'
-import { readEnvironment } from './environment-variables.js'
+import { defaultFolder, readEnvironment } from './environment-variables.js'
 import { callNative } from './errors.js'
 import { type FileInfo, type Manifest, toManifest } from './manifest.js'
 import {
@@ -78,7 +78,8 @@ export class ModelCache implements AsyncDisposable {
    */
   static async open(options?: OpenOptions): Promise<ModelCache> {
     const explicit = checkOptions(options, openSchema)
-    return openCache(defaultRuntime(), { ...(await readEnvironment()), ...explicit })
+    const merged = { ...(await readEnvironment()), ...explicit }
+    return openCache(defaultRuntime(), { ...merged, path: merged.path ?? (await defaultFolder()) })
   }
 
   /**

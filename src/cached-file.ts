@@ -2,7 +2,7 @@ import { constants } from 'node:buffer'
 import { checkInteger, checkOptions } from './argument.js'
 import type { NativeFile } from './binding.js'
 import { callNative, fromNative, invalidArgument, isModelCacheError, ModelCacheError } from './errors.js'
-import { FileResponse } from './file-response.js'
+import { respond } from './file-response.js'
 import { streamRange } from './file-stream.js'
 import type { Digest } from './manifest.js'
 import { type RangeOptions, rangeSchema } from './options.js'
@@ -160,7 +160,7 @@ export class CachedFile implements Disposable {
 
   /** A Response whose `arrayBuffer()` is the view itself, for libraries that take what `fetch` returns. */
   response(): Response {
-    return new FileResponse(this)
+    return respond(this)
   }
 
   /**

@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import envPaths from 'env-paths'
 
 /** Defaults that the environment gives to `ModelCache.open`; this file alone reads it. */
 export interface EnvironmentDefaults {
-  path: string
+  path?: string
   endpoint?: string
   token?: string
   offline?: boolean
@@ -15,16 +14,21 @@ type Variables = Readonly<Record<string, string | undefined>>
 
 /** Reads the variables of this package and of huggingface_hub, with the same meaning as there. */
 export async function readEnvironment(variables: Variables = process.env): Promise<EnvironmentDefaults> {
+  const path = nonEmpty(variables['MODEL_CACHE_DIR'])
   const endpoint = nonEmpty(variables['HF_ENDPOINT'])
   const token = await readToken(variables)
   return {
-    path:
-      nonEmpty(variables['MODEL_CACHE_DIR']) ??
-      join(envPaths('tabagent', { suffix: '' }).cache, 'model-cache'),
+    ...(path !== undefined && { path }),
     ...(endpoint !== undefined && { endpoint }),
     ...(token !== undefined && { token }),
     offline: isTrue(variables['HF_HUB_OFFLINE']),
   }
+}
+
+/** The store's folder where neither the caller nor the environment names one: in the platform's cache directory. */
+export async function defaultFolder(): Promise<string> {
+  const { default: envPaths } = await import('env-paths')
+  return join(envPaths('tabagent', { suffix: '' }).cache, 'model-cache')
 }
 
 /** HF_TOKEN, then its older name, then the token file; surrounding white space never belongs to a token. */
