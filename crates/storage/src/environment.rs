@@ -7,6 +7,7 @@ use libmdbx::{
     TableFlags, WriteMap,
 };
 
+use crate::closing::OpenToken;
 use crate::error::{Result, StorageError};
 use crate::layout::{
     AUGMENT_LIMIT, CHUNK_GROWTH, CHUNK_MAX_SIZE, CHUNK_PAGE, MANIFEST_GROWTH, MANIFEST_MAX_SIZE,
@@ -57,13 +58,15 @@ pub(crate) struct ManifestEnvironment {
     database: Database<NoWriteMap>,
     path: PathBuf,
     read_only: bool,
+    // Last: dropped when the database is closed.
+    _open: OpenToken,
 }
 
 impl ManifestEnvironment {
     /// Opens M in `path`, creating it and its tables unless `read_only`.
-    pub(crate) fn open(path: PathBuf, read_only: bool) -> Result<Self> {
+    pub(crate) fn open(path: PathBuf, read_only: bool, token: OpenToken) -> Result<Self> {
         let options = options(MANIFEST_PAGE, MANIFEST_MAX_SIZE, MANIFEST_GROWTH, read_only);
-        let environment = Self { database: open(&path, options)?, path, read_only };
+        let environment = Self { database: open(&path, options)?, path, read_only, _open: token };
         if !read_only {
             environment.create_tables()?;
         }
@@ -124,11 +127,13 @@ pub(crate) struct ChunkEnvironment {
     database: ChunkDatabase,
     table: TableHandle,
     path: PathBuf,
+    // Last: dropped when the database is closed.
+    _open: OpenToken,
 }
 
 impl ChunkEnvironment {
     /// Opens C in `path`, creating it unless `read_only`.
-    pub(crate) fn open(path: PathBuf, read_only: bool) -> Result<Self> {
+    pub(crate) fn open(path: PathBuf, read_only: bool, token: OpenToken) -> Result<Self> {
         let options = options(CHUNK_PAGE, CHUNK_MAX_SIZE, CHUNK_GROWTH, read_only);
         let fail = |error| StorageError::database("open the chunk table", &path, error);
         let (database, table) = if read_only {
@@ -142,7 +147,7 @@ impl ChunkEnvironment {
             let table = raw::create_table(&database, CHUNK_TABLE).map_err(fail)?;
             (ChunkDatabase::Writable(database), table)
         };
-        Ok(Self { database, table, path })
+        Ok(Self { database, table, path, _open: token })
     }
 
     /// The database to write to.

@@ -10,8 +10,10 @@
 //! C. Whoever writes or deletes a blob holds its *lease*.
 
 mod abandon;
+mod backlog;
 mod budget;
 mod chunk;
+mod closing;
 mod digest;
 mod environment;
 mod error;

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Weak};
 
 use parking_lot::Mutex;
 
+use crate::closing::{Closed, open_token};
 use crate::error::{Result, StorageError};
 use crate::store::Store;
 
@@ -19,7 +20,7 @@ pub struct StoreOptions {
 
 /// libmdbx forbids opening an environment twice in one process, so the open stores are kept here: for the process (a fork
 /// child has none of its parent's, hence the process id), path and mode.
-type OpenStores = HashMap<(u32, PathBuf), Weak<Store>>;
+type OpenStores = HashMap<(u32, PathBuf), (Weak<Store>, Closed)>;
 static OPEN: LazyLock<Mutex<OpenStores>> = LazyLock::new(Mutex::default);
 
 /// Opens stores; every caller in the process gets the same one for a path.
@@ -49,12 +50,17 @@ impl StorageRegistry {
         let key = (std::process::id(), root.clone());
         // The lock is held while opening, so that two threads cannot open one environment at once.
         let mut open = OPEN.lock();
-        if let Some(store) = open.get(&key).and_then(Weak::upgrade) {
-            return shared(store, options);
+        if let Some((store, closed)) = open.get(&key) {
+            if let Some(store) = store.upgrade() {
+                return shared(store, options);
+            }
+            // Another thread dropped the last handle and is closing now. If it never ends, libmdbx refuses below.
+            closed.wait();
         }
-        let store = Store::open(root, options)?;
-        open.retain(|_, store| store.strong_count() > 0);
-        open.insert(key, Arc::downgrade(&store));
+        let (token, closed) = open_token();
+        let store = Store::open(root, options, &token)?;
+        open.retain(|_, (_, closed)| !closed.is_closed());
+        open.insert(key, (Arc::downgrade(&store), closed));
         Ok(store)
     }
 }
@@ -67,4 +73,28 @@ fn shared(store: Arc<Store>, options: StoreOptions) -> Result<Arc<Store>> {
         });
     }
     Ok(store)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_counts_as_open_until_its_last_environment_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = StorageRegistry::new(folder.path());
+        let open = || registry.open("s".as_ref(), StoreOptions::default()).unwrap();
+        let store = open();
+        let key = (std::process::id(), store.root().to_owned());
+        let is_closed = || OPEN.lock().get(&key).unwrap().1.is_closed();
+        let (chunks, manifests) = (Arc::clone(&store.chunks), Arc::clone(&store.manifests));
+        drop(store);
+        assert!(!is_closed());
+        drop(manifests);
+        assert!(!is_closed());
+        let thread = std::thread::spawn(move || drop(chunks));
+        // It waits for the thread, wherever that is.
+        open();
+        thread.join().unwrap();
+    }
 }

@@ -34,10 +34,6 @@ impl Snapshot {
         self.handle.lock().id()
     }
 
-    pub(crate) fn environment(&self) -> &Arc<ChunkEnvironment> {
-        &self.environment
-    }
-
     /// How many pages the pinned state has.
     pub(crate) fn page_counts(&self) -> Result<PageCounts> {
         self.handle

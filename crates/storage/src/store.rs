@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::closing::OpenToken;
 use crate::environment::{ChunkEnvironment, ManifestEnvironment};
 use crate::error::{Result, StorageError};
 use crate::format;
@@ -43,7 +44,7 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens the environments below `root`, an existing folder. Only the registry calls this.
-    pub(crate) fn open(root: PathBuf, options: StoreOptions) -> Result<Arc<Self>> {
+    pub(crate) fn open(root: PathBuf, options: StoreOptions, token: &OpenToken) -> Result<Arc<Self>> {
         let read_only = options.read_only;
         let locks = root.join(LOCKS);
         if !read_only {
@@ -51,9 +52,9 @@ impl Store {
                 create_private(folder)?;
             }
         }
-        let manifests = Arc::new(ManifestEnvironment::open(root.join(MANIFESTS), read_only)?);
+        let manifests = Arc::new(ManifestEnvironment::open(root.join(MANIFESTS), read_only, token.clone())?);
         format::check(&root, &manifests)?;
-        let chunks = Arc::new(ChunkEnvironment::open(root.join(CHUNKS), read_only)?);
+        let chunks = Arc::new(ChunkEnvironment::open(root.join(CHUNKS), read_only, token.clone())?);
         let syncer = Syncer::new(root.clone(), Arc::clone(&chunks), Arc::clone(&manifests));
         Ok(Arc::new(Self { syncer, chunks, manifests, readers: Readers::default(), root, locks, read_only }))
     }

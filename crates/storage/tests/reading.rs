@@ -9,6 +9,7 @@ use tabagent_storage::{
     BlobName, CHUNK_SIZE, Digest, Finish, INLINE_LIMIT, StorageError, StorageRegistry, Store, StoreOptions,
 };
 
+#[expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 fn store_bytes(store: &Arc<Store>, bytes: &[u8]) -> BlobName {
     let writer = writer_for(store, bytes);
     write_missing(&writer, bytes);

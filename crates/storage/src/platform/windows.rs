@@ -93,9 +93,8 @@ pub(crate) fn available(path: &Path) -> io::Result<u64> {
     let folder: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
     let (mut free, mut total, mut all_free) = (0, 0, 0);
     // SAFETY: the path ends with a zero, and the three numbers are written before the call returns.
-    let done = unsafe {
-        GetDiskFreeSpaceExW(folder.as_ptr(), &raw mut free, &raw mut total, &raw mut all_free)
-    };
+    let done =
+        unsafe { GetDiskFreeSpaceExW(folder.as_ptr(), &raw mut free, &raw mut total, &raw mut all_free) };
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(free) }
 }
 

@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::verify::crc32c;
 
 const MIB: u64 = 1 << 20;
-const ROUNDS: u64 = 60;
+const ROUNDS: u64 = 40;
 
 /// A small generator (xorshift64*), so that a failure can be repeated.
 struct Random(u64);
