@@ -176,11 +176,30 @@ fn a_million_files_are_sorted() {
     paths.extend((0..20_000).map(|model| (format!("flat/m{model}x-Q4_K_M.gguf"), 1)));
     paths.extend((0..239_999).map(|table| (format!("data/part-{table}.parquet"), 1)));
     paths.push(("onnx/model.onnx".to_owned(), 1));
-    let files: Vec<SourceFile<'_>> =
-        paths.iter().map(|(path, size)| SourceFile { path, size: *size }).collect();
-    assert_eq!(files.len(), 1_000_000);
-    let detection = detect(&files, &Hints::default());
+    assert_eq!(paths.len(), 1_000_000);
+    let detection = check_names(&paths);
     assert_eq!(detection.quants.len(), 40_002);
     let largest = detection.quants.iter().map(|quant| quant.files.len()).max();
     assert_eq!(largest, Some(400_000));
+}
+
+/// Every file a variant of one model, half of them incomplete.
+#[test]
+fn fifty_thousand_variants_of_one_model_are_sorted() {
+    let mut paths: Vec<(String, u64)> =
+        ["encoder_model", "decoder_model"].map(|part| (format!("onnx/{part}.onnx"), 1)).into();
+    paths.extend((0..25_000).map(|variant| (format!("onnx/encoder_model_x{variant}x_odd.onnx"), 1)));
+    paths.extend((0..25_000).map(|variant| (format!("onnx/decoder_model_y{variant}y_odd.onnx"), 1)));
+    let detection = check_names(&paths);
+    assert_eq!(detection.quants.len(), 50_001);
+    assert!(detection.quants.iter().all(|quant| quant.files.len() == 2));
+}
+
+fn check_names(paths: &[(String, u64)]) -> Detection {
+    let files: Vec<SourceFile<'_>> =
+        paths.iter().map(|(path, size)| SourceFile { path, size: *size }).collect();
+    let detection = detect(&files, &Hints::default());
+    let names: HashSet<String> = detection.quants.iter().map(|quant| quant.name.to_lowercase()).collect();
+    assert_eq!(names.len(), detection.quants.len(), "names are unique");
+    detection
 }

@@ -1,17 +1,46 @@
 //! Graphs with words nobody knows, beside a model whose files are called by their parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Format;
 use super::model::{Key, Model};
 use super::stem;
 use super::unit::Unit;
 
+/// The parts of each model that may adopt, looked up once: adoption adds variants to a model, never parts.
+struct Hosts(HashMap<Key, HashSet<String>>);
+
+impl Hosts {
+    fn new(models: &BTreeMap<Key, Model>, strangers: &[Key]) -> Self {
+        let mut hosts: HashMap<Key, HashSet<String>> = HashMap::new();
+        for key in strangers.iter().map(Key::canonical) {
+            if let (Some(model), false) = (models.get(&key), hosts.contains_key(&key)) {
+                let sessions = model.sessions().into_iter().map(str::to_owned).collect();
+                hosts.insert(key, sessions);
+            }
+        }
+        Self(hosts)
+    }
+
+    fn has(&self, host: &Key, session: &str) -> bool {
+        self.0.get(host).is_some_and(|sessions| sessions.contains(session))
+    }
+
+    /// Hosts made of two or more known parts.
+    fn several_parts(&self) -> HashSet<&Key> {
+        let known =
+            |sessions: &HashSet<String>| sessions.iter().filter(|one| stem::parse(one).has_role).count();
+        self.0.iter().filter(|(_, sessions)| known(sessions) >= 2).map(|(key, _)| key).collect()
+    }
+}
+
 /// A graph called like a part of the model with something behind it (`model_foo` beside `model`) is that part in a
 /// variant of its own; what is not understood never falls into the full-precision variant.
 pub(super) fn adopt_suffixed(models: &mut BTreeMap<Key, Model>, units: &[Unit]) {
-    for key in strangers(models) {
-        let Some(parts) = suffixed_parts(models, &key, units) else { continue };
+    let strangers = strangers(models);
+    let hosts = Hosts::new(models, &strangers);
+    for key in strangers {
+        let Some(parts) = suffixed_parts(models, &key, units, &hosts) else { continue };
         models.remove(&key);
         let Some(host) = models.get_mut(&key.canonical()) else { continue };
         for part in parts {
@@ -25,12 +54,16 @@ pub(super) fn adopt_suffixed(models: &mut BTreeMap<Key, Model>, units: &[Unit]) 
 /// A graph with a name of its own is a part of the model, when that has several known parts and lacks none of the
 /// variants the graph comes in.
 pub(super) fn adopt_unnamed(models: &mut BTreeMap<Key, Model>) {
-    for key in strangers(models) {
-        if !fits(models, &key) {
+    let strangers = strangers(models);
+    let hosts = Hosts::new(models, &strangers);
+    let several_parts = hosts.several_parts();
+    for key in strangers {
+        let host_key = key.canonical();
+        if !several_parts.contains(&host_key) || !variants_fit(models, &key, &host_key) {
             continue;
         }
         let Some(part) = models.remove(&key) else { continue };
-        let Some(host) = models.get_mut(&key.canonical()) else { continue };
+        let Some(host) = models.get_mut(&host_key) else { continue };
         for (name, variant) in part.variants {
             let target = host.variants.entry(name).or_default();
             for (session, unit) in variant.sessions {
@@ -38,6 +71,11 @@ pub(super) fn adopt_unnamed(models: &mut BTreeMap<Key, Model>) {
             }
         }
     }
+}
+
+fn variants_fit(models: &BTreeMap<Key, Model>, key: &Key, host: &Key) -> bool {
+    let (Some(model), Some(host)) = (models.get(key), models.get(host)) else { return false };
+    model.variants.keys().all(|variant| host.variants.contains_key(variant))
 }
 
 /// Named graphs in a folder with a model that has no name.
@@ -53,13 +91,20 @@ struct Part {
 }
 
 /// All files of a model as suffixed parts of its host, each in a place that is free; `None` if any is not.
-fn suffixed_parts(models: &BTreeMap<Key, Model>, key: &Key, units: &[Unit]) -> Option<Vec<Part>> {
-    let (model, host) = (models.get(key)?, models.get(&key.canonical())?);
+fn suffixed_parts(
+    models: &BTreeMap<Key, Model>,
+    key: &Key,
+    units: &[Unit],
+    hosts: &Hosts,
+) -> Option<Vec<Part>> {
+    let host_key = key.canonical();
+    let (model, host) = (models.get(key)?, models.get(&host_key)?);
     let members = model.variants.values().flat_map(|variant| &variant.sessions);
     members
         .map(|(own_session, unit)| {
             let folder = own_session.rsplit_once('/').map_or("", |(folder, _)| folder);
-            let part = suffixed_part(host, folder, *unit, &units.get(*unit)?.stem)?;
+            let is_session = |session: &str| hosts.has(&host_key, session);
+            let part = suffixed_part(is_session, folder, *unit, &units.get(*unit)?.stem)?;
             let taken = host.variants.get(&part.suffix.to_ascii_lowercase());
             let is_free = !taken.is_some_and(|variant| variant.sessions.contains_key(&part.session));
             is_free.then_some(part)
@@ -67,18 +112,12 @@ fn suffixed_parts(models: &BTreeMap<Key, Model>, key: &Key, units: &[Unit]) -> O
         .collect()
 }
 
-fn suffixed_part(host: &Model, folder: &str, unit: usize, stem: &str) -> Option<Part> {
-    let separators = stem.rmatch_indices(['_', '-', '.', ' ']);
-    let (session, at) = separators
-        .map(|(at, _)| (stem.get(..at).unwrap_or_default().to_ascii_lowercase(), at))
+fn suffixed_part(is_session: impl Fn(&str) -> bool, folder: &str, unit: usize, stem: &str) -> Option<Part> {
+    let heads = stem.rmatch_indices(['_', '-', '.', ' ']).filter_map(|(at, _)| Some((stem.get(..at)?, at)));
+    let (session, at) = heads
+        .map(|(head, at)| (head.to_ascii_lowercase(), at))
         .map(|(head, at)| (if folder.is_empty() { head } else { [folder, "/", &head].concat() }, at))
-        .find(|(session, _)| host.variants.values().any(|variant| variant.sessions.contains_key(session)))?;
+        .find(|(session, _)| is_session(session))?;
     let suffix = stem.get(at + 1..).filter(|suffix| !suffix.is_empty())?.to_owned();
     Some(Part { session, suffix, unit })
-}
-
-fn fits(models: &BTreeMap<Key, Model>, key: &Key) -> bool {
-    let (Some(model), Some(host)) = (models.get(key), models.get(&key.canonical())) else { return false };
-    let known = host.sessions().into_iter().filter(|session| stem::parse(session).has_role).count();
-    known >= 2 && model.variants.keys().all(|variant| host.variants.contains_key(variant))
 }

@@ -88,6 +88,9 @@ impl Hints {
     pub(super) fn in_repo_name(&self) -> Option<String> {
         let name = self.repo.as_deref()?.rsplit('/').next()?.to_ascii_lowercase();
         let words = words(&name);
+        if words.iter().any(|(_, word)| *word == "unquantized") {
+            return None;
+        }
         let last = words.iter().rposition(|(_, word)| is_quantization(word))?;
         let run = words.get(..=last)?.iter().rev().take_while(|(_, word)| is_quantization(word)).count();
         let number = words
@@ -138,6 +141,7 @@ mod tests {
             "AIDC-AI/Marco-o1",
             "intfloat/e5-base",
             "google/gemma-3n-E2B-it",
+            "google/gemma-3-1b-it-qat-q4_0-unquantized",
         ] {
             assert_eq!(named(plain), None, "{plain}");
         }

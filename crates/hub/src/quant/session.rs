@@ -114,10 +114,16 @@ fn full_precision(model: &Model) -> Option<String> {
 
 fn choose(model: &Model) -> Vec<Chosen<'_>> {
     let required = required(model);
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    for (session, unit) in model.variants.values().flat_map(|variant| &variant.sessions) {
+        first.entry(session).or_insert(*unit);
+    }
     let mut chosen = Vec::with_capacity(model.variants.len());
     for (name, variant) in &model.variants {
         let missing = required.iter().filter(|session| !has_part(variant, session));
-        let borrowed = missing.filter_map(|session| borrow(model, name, session)).collect();
+        let any = |session: &str| first.get(session).copied();
+        let borrowed =
+            missing.filter_map(|session| borrow(model, name, session).or_else(|| any(session))).collect();
         chosen.push(Chosen { variant, borrowed });
     }
     chosen
@@ -143,7 +149,7 @@ fn has_part(variant: &Variant, session: &str) -> bool {
 }
 
 /// The same part in another variant: half precision first for a half-precision variant, else full precision first,
-/// then 8 bits, then whatever there is.
+/// then 8 bits.
 fn borrow(model: &Model, variant: &str, session: &str) -> Option<usize> {
     let order: &[&str] = if variant.contains("f16") || variant.contains("fp16") {
         &["fp16", "bf16", "", "fp32", "quantized", "q8", "int8", "uint8"]
@@ -151,8 +157,7 @@ fn borrow(model: &Model, variant: &str, session: &str) -> Option<usize> {
         &["", "fp32", "fp16", "bf16", "quantized", "q8", "int8", "uint8"]
     };
     let find = |name: &str| model.variants.get(name)?.sessions.get(session).copied();
-    let any = || model.variants.values().find_map(|variant| variant.sessions.get(session).copied());
-    order.iter().find_map(|name| find(name)).or_else(any)
+    order.iter().find_map(|name| find(name))
 }
 
 /// Files without a suffix that come in no other variant, and are incomplete without others, complete those and are no
