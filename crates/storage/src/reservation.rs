@@ -72,7 +72,7 @@ impl Store {
         let fail = |error| StorageError::database("change the chunks", self.chunks.path(), error);
         let txn = self.chunks.writable()?.begin_rw_txn().map_err(fail)?;
         let out = f(&txn).map_err(fail)?;
-        self.syncer.guard(txn.commit().map_err(fail))?;
+        self.syncer.backlog().guard(txn.commit().map_err(fail))?;
         Ok(out)
     }
 }

@@ -181,10 +181,10 @@ impl BlobWriter {
         let Some(work) = &self.inner.work else {
             return Err(refused(*self.name(), "it is complete already"));
         };
-        let syncer = &self.inner.store.syncer;
-        syncer.admit(length)?;
+        let backlog = self.inner.store.syncer.backlog();
+        backlog.admit(length)?;
         let outcome = work.write(offset..end, bytes);
-        syncer.landed(length, outcome.is_ok());
+        backlog.landed(length, outcome.is_ok());
         outcome
     }
 
