@@ -304,3 +304,89 @@ impl Ledger {
         self.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segments::segments_of;
+
+    fn ledger(size: u64) -> Ledger {
+        let (name, incarnation) = (BlobName([1; 32]), Incarnation([2; 16]));
+        Ledger::new(BlobIdentity { name, size, incarnation, provisional: false }, &[])
+    }
+
+    fn write(ledger: &Ledger, offset: u64, bytes: &[u8]) {
+        let flight = ledger.begin(offset..offset + bytes.len() as u64).unwrap();
+        ledger.end(flight, segments_of(offset, bytes));
+    }
+
+    #[test]
+    fn two_writes_of_the_same_bytes_at_once_count_for_neither() {
+        let ledger = ledger(30);
+        let first = ledger.begin(0..20).unwrap();
+        let second = ledger.begin(10..30).unwrap();
+        ledger.end(first, segments_of(0, &[1; 20]));
+        ledger.end(second, segments_of(10, &[2; 20]));
+        assert_eq!(ledger.covered(), 0);
+        write(&ledger, 0, &[3; 30]);
+        assert_eq!(ledger.missing(), []);
+    }
+
+    #[test]
+    fn bytes_count_only_between_two_writes_of_them() {
+        let ledger = ledger(20);
+        write(&ledger, 0, &[1; 20]);
+        let again = ledger.begin(5..10).unwrap();
+        assert_eq!(ledger.covered(), 0, "the checksum of the rest is not known");
+        ledger.end(again, Vec::new());
+        assert_eq!(ledger.covered(), 0, "the write has failed");
+        write(&ledger, 5, &[1; 5]);
+        assert_eq!(ledger.missing(), [0..5, 10..20]);
+    }
+
+    #[test]
+    fn a_write_below_what_was_hashed_begins_hashing_again() {
+        let ledger = ledger(20);
+        write(&ledger, 0, &[1; 20]);
+        assert!(
+            matches!(ledger.next_hash_step(0, 0), HashStep::Piece { range, check: Some(_) } if range == (0..20))
+        );
+        let flight = ledger.begin(3..4).unwrap();
+        assert!(!ledger.is_epoch(0));
+        ledger.end(flight, segments_of(3, &[1]));
+        assert!(matches!(ledger.next_hash_step(0, 20), HashStep::Restart(1)));
+        let digests = Digests { sha256: [9; 32], git_sha1: None, collision: false };
+        ledger.set_digests(0, digests);
+        write(&ledger, 0, &[1; 20]);
+        assert!(matches!(ledger.next_hash_step(1, 20), HashStep::Finish), "digests of old bytes were taken");
+    }
+
+    #[test]
+    fn a_record_is_due_until_it_was_written_and_again_after_each_change() {
+        let ledger = ledger(20);
+        assert!(ledger.unrecorded().is_none());
+        write(&ledger, 0, &[1; 10]);
+        let (version, record) = ledger.unrecorded().unwrap();
+        assert_eq!(record.downloaded(), 10);
+        write(&ledger, 10, &[1; 10]);
+        ledger.set_recorded(version);
+        let (version, record) = ledger.unrecorded().unwrap();
+        assert_eq!(record.downloaded(), 20);
+        ledger.set_recorded(version);
+        assert!(ledger.unrecorded().is_none());
+        ledger.drop_block(0, 0);
+        assert_eq!(ledger.unrecorded().unwrap().1.downloaded(), 0);
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_sealed_blob() {
+        let ledger = ledger(10);
+        assert_eq!(ledger.seal().unwrap().len(), 1, "not all bytes are there");
+        write(&ledger, 0, &[1; 10]);
+        assert!(ledger.seal().unwrap().is_empty());
+        assert!(ledger.begin(0..1).is_err());
+        assert!(ledger.seal().is_err(), "two calls finish one blob");
+        ledger.unseal();
+        ledger.begin(0..1).unwrap();
+    }
+}

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 
 use crate::chunk::chunk_key;
 use crate::digest::{BlobName, Incarnation};
-use crate::error::{Result, StorageError};
+use crate::error::Result;
 use crate::key::Key;
 use crate::layout::{CHUNKS_PER_RESERVE, chunk_count};
 use crate::lease::Lease;
-use crate::platform;
+use crate::raw;
 use crate::record::{BlobRecord, BlobState};
 use crate::store::Store;
 use crate::table::{Blobs, Inlines, Uses};
@@ -88,22 +88,15 @@ impl Store {
         })
     }
 
-    /// Then C, in short transactions: a durable commit flushes everything pending under C's write lock, so what is pending goes
-    /// to the disk before.
+    /// Then C, in short transactions.
     fn remove_chunks(&self, removed: &[BlobRecord]) -> Result<()> {
         let chunks: Vec<(Incarnation, u32)> = removed.iter().flat_map(chunks_of).collect();
-        let path = self.chunks.path();
-        let fail = |error| StorageError::database("remove chunks", path, error);
         for some in chunks.chunks(CHUNKS_PER_RESERVE) {
-            let file = self.chunks.environment().data_file().map_err(fail)?;
-            platform::sync_data(file)
-                .map_err(|error| StorageError::io("make written bytes durable", path, error))?;
-            let transaction = self.chunks.writable()?.begin_rw_txn().map_err(fail)?;
-            for (incarnation, n) in some {
-                let key = chunk_key(incarnation, *n);
-                crate::raw::delete(&transaction, self.chunks.table(), key.as_bytes()).map_err(fail)?;
-            }
-            transaction.commit().map_err(fail)?;
+            self.write_chunks(|t| {
+                some.iter().try_for_each(|(incarnation, n)| {
+                    raw::delete(t, self.chunks.table(), chunk_key(incarnation, *n).as_bytes()).map(|_| ())
+                })
+            })?;
         }
         Ok(())
     }

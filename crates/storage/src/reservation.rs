@@ -63,8 +63,9 @@ impl Store {
         })
     }
 
-    /// Runs `f` in a durable transaction of C, right after a sync outside its lock: the commit flushes everything pending.
-    fn write_chunks<T>(
+    /// Runs `f` in a durable transaction of C, right after a sync outside its lock: the commit flushes everything pending. A
+    /// failed sync stops all writers: the system tells of it only once.
+    pub(crate) fn write_chunks<T>(
         &self,
         f: impl FnOnce(&Transaction<'_, RW, WriteMap>) -> libmdbx::Result<T>,
     ) -> Result<T> {
