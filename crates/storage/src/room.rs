@@ -128,7 +128,9 @@ impl Store {
             match platform::allocate(file, at, length) {
                 Ok(()) => at += length,
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+                {
                     return self.enough(range.end - at + FLOOR, self.available()?.min(length));
                 }
                 Err(error) => {

@@ -19,8 +19,8 @@ use crate::segments::segments_of;
 use crate::store::Store;
 use crate::table::Blobs;
 
-/// Writes one blob. Clones share everything; the last one to go records what was written, then frees the lease. So a blocking
-/// write whose caller was cancelled stays safe: it holds a clone until it has returned.
+/// Writes one blob. Clones share everything. Dropping the last one waits until what was written is recorded (the time of one
+/// sync), then frees the lease; so a blocking write whose caller was cancelled stays safe: it holds a clone until it has returned.
 #[derive(Clone, Debug)]
 pub struct BlobWriter {
     pub(crate) inner: Arc<Inner>,
