@@ -1,70 +1,23 @@
 //! The cache as callers hold it.
 
-use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tabagent_hub::{HubClient, HubOptions};
-use tabagent_storage::{EndpointId, ReadTransaction, StorageRegistry, Store, StoreOptions};
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tabagent_storage::StorageRegistry;
 
-use crate::cached_file::CachedFile;
+use crate::cached_file::{CachedFile, FileView};
 use crate::error::{Error, Result};
 use crate::file::FileInfo;
-use crate::flight::Flights;
+use crate::inner::Inner;
 use crate::lookup::Lookup;
 use crate::manifest::Manifest;
 use crate::options::{CacheOptions, DownloadOptions, ScanOptions};
+use crate::progress::ProgressCallback;
 use crate::remove::{self, RemoveReport};
 use crate::repo_name::{check_path, check_repo, check_revision};
-use crate::runtime::{self, run};
+use crate::runtime::run;
 use crate::stats::{self, CacheStats};
-use crate::status::Probe;
 use crate::{download, scan};
-
-/// Most bytes of small files held in memory at once, in KiB.
-const MEMORY_KIB: usize = 16 << 10;
-
-/// What all handles of an open cache share.
-pub(crate) struct Inner {
-    pub(crate) store: Arc<Store>,
-    pub(crate) hub: HubClient,
-    pub(crate) endpoint: EndpointId,
-    pub(crate) options: CacheOptions,
-    pub(crate) flights: Flights,
-    /// Cancelled by `close`: running downloads end and keep their partial.
-    pub(crate) closing: CancellationToken,
-    pub(crate) tasks: TaskTracker,
-    /// Room for small files in memory.
-    pub(crate) memory: Arc<Semaphore>,
-}
-
-impl Inner {
-    /// Runs `f` on a consistent view of M.
-    pub(crate) fn read<T>(&self, f: impl FnOnce(&ReadTransaction<'_>) -> Result<T>) -> Result<T> {
-        self.store.read(|txn| Ok(f(txn)))?
-    }
-
-    /// The newest stored manifest of a revision.
-    pub(crate) fn manifest(&self, repo: &str, revision: &str) -> Result<Option<Manifest>> {
-        let probe = Probe { store: &self.store, endpoint: &self.endpoint };
-        self.read(|txn| {
-            let record = Lookup { txn, endpoint: &self.endpoint }.manifest(repo, revision)?;
-            record.map(|record| Manifest::assemble(&probe, txn, &record, revision)).transpose()
-        })
-    }
-
-    pub(crate) fn closed(&self) -> Error {
-        Error::Closed { path: self.store.root().display().to_string() }
-    }
-
-    fn check_open(&self) -> Result<()> {
-        if self.closing.is_cancelled() { Err(self.closed()) } else { Ok(()) }
-    }
-}
 
 /// An open model cache. Clones share it.
 ///
@@ -80,6 +33,10 @@ impl ModelCache {
     ///
     /// # Errors
     /// As [`ModelCache::open`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the constructor of the documented example, which gives its registry away"
+    )]
     pub fn new(registry: Arc<StorageRegistry>, path: &Path) -> Result<Self> {
         Self::open(&registry, path, CacheOptions::default())
     }
@@ -90,29 +47,7 @@ impl ModelCache {
     /// `ERR_READ_ONLY`, `ERR_IO`, `ERR_VERSION_MISMATCH`, `ERR_UNSUPPORTED_FILESYSTEM` when the folder cannot be used;
     /// `ERR_INVALID_ARGUMENT` for an endpoint that is not an http(s) URL.
     pub fn open(registry: &StorageRegistry, path: &Path, options: CacheOptions) -> Result<Self> {
-        let hub = HubClient::new(HubOptions {
-            endpoint: options.endpoint.clone(),
-            token: options.token.clone(),
-            user_agent: options.user_agent.clone(),
-            connections: options.connections,
-            stall_timeout: options.stall_timeout,
-            retries: options.retries,
-        })?;
-        let store = registry.open(path, StoreOptions { read_only: options.read_only })?;
-        let endpoint = EndpointId::of(hub.endpoint());
-        let options = CacheOptions { endpoint: hub.endpoint().to_owned(), ..options };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                store,
-                hub,
-                endpoint,
-                options,
-                flights: Flights::default(),
-                closing: CancellationToken::new(),
-                tasks: TaskTracker::new(),
-                memory: Arc::new(Semaphore::new(MEMORY_KIB)),
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner::open(registry, path, options)?) })
     }
 
     /// The cache's folder, canonical.
@@ -121,48 +56,91 @@ impl ModelCache {
         self.inner.store.root()
     }
 
+    /// Lists a repository's `main` branch with one request and sorts its files into quants.
+    ///
+    /// # Errors
+    /// As [`ModelCache::scan_repo_with`].
+    pub async fn scan_repo(&self, repo: &str) -> Result<Manifest> {
+        self.scan_repo_with(repo, ScanOptions::default()).await
+    }
+
     /// Lists a repository with one request and sorts its files into quants.
     ///
     /// # Errors
     /// `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`,
     /// `ERR_RATE_LIMITED`, `ERR_NETWORK` (only when nothing is stored), `ERR_HTTP`, `ERR_OFFLINE`, `ERR_CLOSED`.
-    pub async fn scan_repo(&self, repo: &str, options: ScanOptions) -> Result<Manifest> {
-        self.call(scan::scan(Arc::clone(&self.inner), repo.to_owned(), options)).await
+    pub async fn scan_repo_with(&self, repo: &str, options: ScanOptions) -> Result<Manifest> {
+        self.inner.call(scan::scan(Arc::clone(&self.inner), repo.to_owned(), options)).await
+    }
+
+    /// Downloads a quant of the `main` branch.
+    ///
+    /// # Errors
+    /// As [`ModelCache::download_quant_with`].
+    pub async fn download_quant(
+        &self,
+        repo: &str,
+        quant: &str,
+        progress: Option<ProgressCallback>,
+    ) -> Result<Manifest> {
+        self.download_quant_with(repo, quant, progress.into()).await
     }
 
     /// Downloads everything a quant needs that is not here yet, and returns the manifest with the quant downloaded.
     ///
     /// # Errors
-    /// Those of [`ModelCache::scan_repo`], and `ERR_QUANT_NOT_FOUND`, `ERR_INTEGRITY`, `ERR_NO_SPACE`, `ERR_READ_ONLY`,
+    /// Those of [`ModelCache::scan_repo_with`], and `ERR_QUANT_NOT_FOUND`, `ERR_INTEGRITY`, `ERR_NO_SPACE`, `ERR_READ_ONLY`,
     /// `ERR_IO`.
-    pub async fn download_quant(
+    pub async fn download_quant_with(
         &self,
         repo: &str,
         quant: &str,
         options: DownloadOptions,
     ) -> Result<Manifest> {
-        self.call(download::quant(Arc::clone(&self.inner), repo.to_owned(), quant.to_owned(), options)).await
+        self.inner
+            .call(download::quant(Arc::clone(&self.inner), repo.to_owned(), quant.to_owned(), options))
+            .await
+    }
+
+    /// Downloads one file of the `main` branch if it is not here yet.
+    ///
+    /// # Errors
+    /// As [`ModelCache::download_file_with`].
+    pub async fn download_file(
+        &self,
+        repo: &str,
+        path: &str,
+        progress: Option<ProgressCallback>,
+    ) -> Result<FileInfo> {
+        self.download_file_with(repo, path, progress.into()).await
     }
 
     /// Downloads one file if it is not here yet.
     ///
     /// # Errors
-    /// Those of [`ModelCache::download_quant`], `ERR_FILE_NOT_FOUND` instead of the quant's.
-    pub async fn download_file(&self, repo: &str, path: &str, options: DownloadOptions) -> Result<FileInfo> {
-        self.call(download::file(Arc::clone(&self.inner), repo.to_owned(), path.to_owned(), options)).await
+    /// Those of [`ModelCache::download_quant_with`], `ERR_FILE_NOT_FOUND` instead of the quant's.
+    pub async fn download_file_with(
+        &self,
+        repo: &str,
+        path: &str,
+        options: DownloadOptions,
+    ) -> Result<FileInfo> {
+        self.inner
+            .call(download::file(Arc::clone(&self.inner), repo.to_owned(), path.to_owned(), options))
+            .await
     }
 
     /// Opens a file, downloading it first if it is not here.
     ///
     /// # Errors
-    /// Those of [`ModelCache::download_file`] and of [`ModelCache::get_file`].
+    /// Those of [`ModelCache::download_file_with`] and of [`ModelCache::open_file`].
     pub async fn fetch_file(&self, repo: &str, path: &str, options: DownloadOptions) -> Result<CachedFile> {
         let revision = options.revision.clone();
-        if let Some(file) = self.get_file(repo, path, revision.as_deref())? {
+        if let Some(file) = self.open_file(repo, path, revision.as_deref())? {
             return Ok(file);
         }
-        self.download_file(repo, path, options).await?;
-        self.get_file(repo, path, revision.as_deref())?.ok_or_else(|| Error::InUse {
+        self.download_file_with(repo, path, options).await?;
+        self.open_file(repo, path, revision.as_deref())?.ok_or_else(|| Error::InUse {
             repo: repo.to_owned(),
             what: path.to_owned(),
             reason: "it was removed while it was fetched; call again".to_owned(),
@@ -201,11 +179,19 @@ impl ModelCache {
         self.inner.read(|txn| Ok(Lookup { txn, endpoint }.file(repo, revision, path)?.is_some()))
     }
 
+    /// The bytes of a stored file of the `main` branch; `None` when it is not complete here. No network, no copy.
+    ///
+    /// # Errors
+    /// As [`ModelCache::open_file`], and `ERR_TOO_LARGE` past the mapping budget.
+    pub fn get_file(&self, repo: &str, path: &str) -> Result<Option<FileView>> {
+        self.open_file(repo, path, None)?.map(|file| file.view()).transpose()
+    }
+
     /// Opens a stored file; `None` when it is not complete here. No network, no copy.
     ///
     /// # Errors
     /// `ERR_INVALID_ARGUMENT`, `ERR_CORRUPT`, `ERR_CLOSED`, `ERR_IO`.
-    pub fn get_file(&self, repo: &str, path: &str, revision: Option<&str>) -> Result<Option<CachedFile>> {
+    pub fn open_file(&self, repo: &str, path: &str, revision: Option<&str>) -> Result<Option<CachedFile>> {
         self.inner.check_open()?;
         check_repo(repo)?;
         check_path(path)?;
@@ -228,13 +214,14 @@ impl ModelCache {
     /// `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_READ_ONLY`, `ERR_IO`, `ERR_CLOSED`.
     pub async fn remove_file(&self, repo: &str, path: &str, revision: Option<&str>) -> Result<RemoveReport> {
         check_path(path)?;
-        self.call(remove::file(
-            Arc::clone(&self.inner),
-            repo.to_owned(),
-            path.to_owned(),
-            revision.map(str::to_owned),
-        ))
-        .await
+        self.inner
+            .call(remove::file(
+                Arc::clone(&self.inner),
+                repo.to_owned(),
+                path.to_owned(),
+                revision.map(str::to_owned),
+            ))
+            .await
     }
 
     /// Removes what only this quant needs, partial downloads included. Views stay valid.
@@ -248,13 +235,14 @@ impl ModelCache {
         quant: &str,
         revision: Option<&str>,
     ) -> Result<RemoveReport> {
-        self.call(remove::quant(
-            Arc::clone(&self.inner),
-            repo.to_owned(),
-            quant.to_owned(),
-            revision.map(str::to_owned),
-        ))
-        .await
+        self.inner
+            .call(remove::quant(
+                Arc::clone(&self.inner),
+                repo.to_owned(),
+                quant.to_owned(),
+                revision.map(str::to_owned),
+            ))
+            .await
     }
 
     /// Removes a repository: all revisions, or the one named. Views stay valid.
@@ -263,7 +251,9 @@ impl ModelCache {
     /// `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND`, `ERR_IN_USE` while one of its quants is downloaded, `ERR_READ_ONLY`,
     /// `ERR_IO`, `ERR_CLOSED`.
     pub async fn remove_repo(&self, repo: &str, revision: Option<&str>) -> Result<RemoveReport> {
-        self.call(remove::repo(Arc::clone(&self.inner), repo.to_owned(), revision.map(str::to_owned))).await
+        self.inner
+            .call(remove::repo(Arc::clone(&self.inner), repo.to_owned(), revision.map(str::to_owned)))
+            .await
     }
 
     /// Counts and sizes of the whole store.
@@ -290,35 +280,10 @@ impl ModelCache {
         })
         .await
     }
-
-    async fn call<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T> {
-        self.inner.check_open()?;
-        let inner = Arc::clone(&self.inner);
-        run(async move {
-            tokio::select! {
-                biased;
-                () = inner.closing.cancelled() => Err(inner.closed()),
-                out = work => out,
-            }
-        })
-        .await
-    }
 }
 
 impl std::fmt::Debug for ModelCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ModelCache").field("path", &self.path()).finish_non_exhaustive()
     }
-}
-
-/// How often a process that waits for another's lease looks again.
-pub(crate) const LEASE_POLL: Duration = Duration::from_millis(250);
-
-/// Starts a task that outlives its callers' interest only to save what it has.
-pub(crate) fn spawn(inner: &Inner, task: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-    inner.tasks.spawn_on(task, runtime::handle()?);
-    Ok(())
 }

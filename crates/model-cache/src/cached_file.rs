@@ -3,10 +3,10 @@
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use tabagent_storage::{BlobReader, Digest, Extent, Mapping, StorageError};
+use tabagent_storage::{BlobReader, Digest, Extent, INLINE_LIMIT, Mapping, StorageError};
 
-use crate::cache::Inner;
 use crate::error::Result;
+use crate::inner::Inner;
 use crate::lookup::Lookup;
 
 /// How often a look-up begins again when the blob it found is removed before it is opened.
@@ -81,10 +81,10 @@ impl CachedFile {
         self.digest
     }
 
-    /// Whether views of this handle are the store's own pages.
+    /// Whether views of this handle are the store's own pages. Files under 64 KiB are always copied.
     #[must_use]
     pub fn zero_copy(&self) -> bool {
-        self.zero_copy
+        self.zero_copy && self.size() >= INLINE_LIMIT
     }
 
     /// The blob below, for windows, copies and checks.

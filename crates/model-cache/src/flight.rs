@@ -9,8 +9,8 @@ use tabagent_storage::{BlobName, Digest, ManifestFile, RepoScope};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::{Inner, spawn};
 use crate::error::{Error, Result};
+use crate::inner::Inner;
 use crate::transfer;
 
 type Outcome = std::result::Result<(), Arc<Error>>;
@@ -81,7 +81,7 @@ fn start(inner: &Arc<Inner>, scope: &RepoScope, file: &ManifestFile) -> Result<F
         loaded: Arc::clone(&loaded),
         cancel: cancel.clone(),
     };
-    spawn(inner, async move {
+    inner.spawn(async move {
         let out = job.run().await.map_err(Arc::new);
         sender.send_replace(Some(out));
     })?;

@@ -4,28 +4,35 @@
 //! ```no_run
 //! use std::path::Path;
 //! use std::sync::Arc;
-//! use tabagent_model_cache::{DownloadOptions, ModelCache, QuantStatus, ScanOptions, StorageRegistry};
+//! use tabagent_model_cache::{ModelCache, QuantStatus, StorageRegistry};
 //!
 //! # async fn example() -> tabagent_model_cache::Result<()> {
+//! // One environment per path per process.
 //! let registry = Arc::new(StorageRegistry::new("./data"));
 //! let cache = ModelCache::new(registry, Path::new("./model_cache_db"))?;
 //!
 //! let repo = "onnx-community/Phi-3.5-mini-instruct-onnx-web";
-//! let manifest = cache.scan_repo(repo, ScanOptions::default()).await?;
-//! println!("found {} quantizations", manifest.quants.len());
+//! let manifest = cache.scan_repo(repo).await?;
+//! println!("Found {} quantizations", manifest.quants.len());
 //!
-//! let progress = DownloadOptions {
-//!     progress: Some(Arc::new(|p| println!("{} of {} bytes", p.loaded, p.total))),
-//!     ..DownloadOptions::default()
-//! };
-//! cache.download_quant(repo, "q4f16", progress).await?;
+//! cache
+//!     .download_quant(
+//!         repo,
+//!         "q4f16",
+//!         Some(Arc::new(|p| println!("Progress: {}/{} MB", p.loaded / 1_000_000, p.total / 1_000_000))),
+//!     )
+//!     .await?;
 //!
-//! if let Some(file) = cache.get_file(repo, "onnx/model_q4f16.onnx", None)? {
-//!     println!("{} bytes, nothing copied", file.view()?.len());
+//! if let Some(data) = cache.get_file(repo, "onnx/model_q4f16.onnx")? {
+//!     println!("File size: {} bytes", data.len());
 //! }
-//! let manifest = cache.get_manifest(repo, None)?;
-//! if manifest.and_then(|m| m.quants.get("q4f16").map(|q| q.status)) == Some(QuantStatus::Downloaded) {
-//!     println!("ready for inference");
+//!
+//! if let Some(quant) = cache.get_manifest(repo, None)?.and_then(|mut manifest| manifest.quants.remove("q4f16")) {
+//!     match quant.status {
+//!         QuantStatus::Downloaded => println!("Ready for inference!"),
+//!         QuantStatus::Downloading => println!("Download in progress..."),
+//!         QuantStatus::Available | QuantStatus::Failed => println!("Not available"),
+//!     }
 //! }
 //! # Ok(())
 //! # }
@@ -33,6 +40,7 @@
 //!
 //! The crate joins `tabagent-storage` (libmdbx) and `tabagent-hub` (HTTP), which do not know each other.
 
+mod batch;
 mod cache;
 mod cached_file;
 mod clock;
@@ -40,8 +48,11 @@ mod download;
 mod error;
 mod file;
 mod flight;
+mod history;
+mod inner;
 mod lookup;
 mod manifest;
+mod meter;
 mod options;
 mod progress;
 mod remove;

@@ -129,12 +129,12 @@ fn assemble_quant(
     probe: &Probe<'_>,
     record: &ManifestRecord,
     quant: &ManifestQuant,
-    states: &[FileState],
+    known: &[FileState],
     history: Option<QuantRecord>,
 ) -> Result<Quant> {
-    let files = infos(record, &quant.files, states)?;
+    let files = infos(record, &quant.files, known)?;
     let size = files.iter().map(|file| file.size).sum();
-    let downloaded = chosen(&quant.files, states).map(|state| state.downloaded).sum();
+    let downloaded = chosen(&quant.files, known).map(|state| state.downloaded).sum();
     let complete = files.iter().all(|file| file.stored);
     let live = !complete && probe.is_downloading(record, &quant.name)?;
     let fault = history.as_ref().and_then(|h| h.fault.clone());

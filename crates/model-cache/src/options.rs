@@ -62,3 +62,9 @@ pub struct DownloadOptions {
     /// Called at most 20 times a second, once at 100 %, and never after the future is ready.
     pub progress: Option<ProgressCallback>,
 }
+
+impl From<Option<ProgressCallback>> for DownloadOptions {
+    fn from(progress: Option<ProgressCallback>) -> Self {
+        Self { progress, ..Self::default() }
+    }
+}

@@ -9,8 +9,8 @@ use tabagent_storage::{
     WriteTransaction,
 };
 
-use crate::cache::Inner;
 use crate::error::{Error, Result};
+use crate::inner::Inner;
 use crate::lookup::{Lookup, quants_with, scope_of};
 use crate::repo_name::{check_repo, check_revision};
 use crate::runtime::blocking;
@@ -201,11 +201,10 @@ fn only_of_quant(
     let own = record.quants.iter().filter(|q| q.name == quant).flat_map(|q| &q.files);
     for index in own {
         let Some(file) = record.files.get(*index as usize) else { continue };
-        match needed_by.get(index) {
-            Some(other) => {
-                kept.push(Kept { path: file.path.clone(), why: format!("quant {other} needs it too") })
-            }
-            None => drop(paths.insert(file.path.clone())),
+        if let Some(other) = needed_by.get(index) {
+            kept.push(Kept { path: file.path.clone(), why: format!("quant {other} needs it too") });
+        } else {
+            paths.insert(file.path.clone());
         }
     }
     Ok((paths, kept))

@@ -9,9 +9,9 @@ use tabagent_storage::{
     StorageError, WriteTransaction,
 };
 
-use crate::cache::Inner;
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
+use crate::inner::Inner;
 use crate::lookup::{Lookup, scope_of};
 use crate::manifest::Manifest;
 use crate::options::ScanOptions;

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use tabagent_storage::{Files, Key, Manifests, Quants, Refs, RepoScope};
 
-use crate::cache::Inner;
 use crate::error::Result;
 use crate::file::FileInfo;
+use crate::inner::Inner;
 use crate::lookup::Lookup;
 use crate::manifest::Manifest;
 

@@ -26,6 +26,7 @@ pub(crate) struct Probe<'a> {
 
 impl Probe<'_> {
     /// State of every file of a listing, in its order.
+    /// State of one listed file.
     pub(crate) fn file_states(
         &self,
         txn: &ReadTransaction<'_>,
@@ -55,7 +56,11 @@ pub(crate) fn presence(scope: &RepoScope, quant: &str) -> String {
     format!("{}:{}@{}:{quant}", scope.endpoint.as_str(), scope.repo, scope.commit)
 }
 
-fn file_state(txn: &ReadTransaction<'_>, scope: &RepoScope, file: &ManifestFile) -> Result<FileState> {
+pub(crate) fn file_state(
+    txn: &ReadTransaction<'_>,
+    scope: &RepoScope,
+    file: &ManifestFile,
+) -> Result<FileState> {
     if txn.get::<Files>(&Key::file(scope, &file.path))?.is_some() {
         return Ok(FileState { stored: true, downloaded: file.size });
     }

@@ -10,9 +10,9 @@ use tabagent_storage::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::{Inner, LEASE_POLL};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
+use crate::inner::{Inner, LEASE_POLL};
 use crate::runtime::blocking;
 use crate::sink::{BlobSink, MemorySink};
 
@@ -35,22 +35,16 @@ pub(crate) struct Job {
 impl Job {
     /// Returns when the file is complete in the store and published at its commit.
     pub(crate) async fn run(self) -> Result<()> {
-        if self.inner.store.is_read_only() {
-            return Err(StorageError::ReadOnly {
-                path: self.inner.store.root().to_owned(),
-                reason: "it was opened read-only; open it without readOnly to download".to_owned(),
-            }
-            .into());
-        }
+        self.inner.check_writable()?;
         let digest = self.file.digest()?;
         if self.publish_stored(digest).await? {
             return Ok(());
         }
         let Some(lease) = self.wait_for_lease(digest).await? else { return Ok(()) };
         if self.fits_memory(digest) {
-            let out = self.bring_to_memory(digest).await;
+            let outcome = self.bring_to_memory(digest).await;
             drop(lease);
-            return out;
+            return outcome;
         }
         self.bring_to_store(lease, digest).await
     }
@@ -149,10 +143,21 @@ impl Job {
     async fn bring_to_store(&self, lease: Lease, digest: Digest) -> Result<()> {
         let (inner, size) = (Arc::clone(&self.inner), self.file.size);
         let writer = blocking(move || Ok(inner.store.writer(lease, size, digest)?)).await?;
+        let outcome = self.complete(&writer, digest).await;
+        // The last writer records what came before it frees the lease: disk work, and done when this call returns.
+        blocking(move || {
+            drop(writer);
+            Ok(())
+        })
+        .await?;
+        outcome
+    }
+
+    async fn complete(&self, writer: &BlobWriter, digest: Digest) -> Result<()> {
         for _ in 0..=REPAIRS {
             self.loaded.store(writer.written(), Ordering::Relaxed);
-            self.fetch_missing(&writer, digest).await?;
-            match self.finish(&writer).await? {
+            self.fetch_missing(writer, digest).await?;
+            match self.finish(writer).await? {
                 Finish::Complete(_) => return Ok(()),
                 Finish::Mismatch { expected, actual } => return Err(self.mismatch(expected, actual)),
                 Finish::Missing(_) => {}
@@ -165,7 +170,6 @@ impl Job {
         .into())
     }
 
-    /// Fetches what is not here. What came before a failure is made durable, so that the next call continues there.
     async fn fetch_missing(&self, writer: &BlobWriter, digest: Digest) -> Result<()> {
         let missing = writer.missing();
         if missing.is_empty() {
@@ -173,18 +177,18 @@ impl Job {
         }
         let request = self.request(digest, missing)?;
         let sink = BlobSink { writer: writer.clone(), loaded: Arc::clone(&self.loaded) };
-        let outcome = self.inner.hub.transfer(&request, Arc::new(sink), &self.cancel).await;
-        if let Err(error) = outcome {
-            let writer = writer.clone();
-            blocking(move || Ok(writer.checkpoint()?)).await?;
-            return Err(error.into());
-        }
-        Ok(())
+        Ok(self.inner.hub.transfer(&request, Arc::new(sink), &self.cancel).await?)
     }
 
+    /// A git file's blob may be written under its own name by someone else just now: waits for that.
     async fn finish(&self, writer: &BlobWriter) -> Result<Finish> {
-        let (job, writer) = (self.clone(), writer.clone());
-        blocking(move || Ok(writer.finish(|txn, name| job.publish(txn, name))?)).await
+        loop {
+            let (job, writer) = (self.clone(), writer.clone());
+            match blocking(move || Ok(writer.finish(|txn, name| job.publish(txn, name))?)).await {
+                Err(Error::Storage(StorageError::InUse { .. })) => self.pause().await?,
+                outcome => return outcome,
+            }
+        }
     }
 
     fn request(&self, digest: Digest, missing: Vec<std::ops::Range<u64>>) -> Result<TransferRequest> {

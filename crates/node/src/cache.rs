@@ -59,7 +59,7 @@ impl NativeCache {
         operation: &Operation,
     ) -> napi::Result<PromiseRaw<'env, NativeManifest>> {
         let cache = self.cache.clone();
-        operation.run(env, async move { cache.scan_repo(&repo, options.into()).await })
+        operation.run(env, async move { cache.scan_repo_with(&repo, options.into()).await })
     }
 
     /// Downloads a quant.
@@ -78,7 +78,7 @@ impl NativeCache {
         nudge: Option<Nudge>,
     ) -> napi::Result<PromiseRaw<'env, NativeManifest>> {
         let (cache, options) = (self.cache.clone(), options.into_core(operation.latest(), nudge));
-        operation.run(env, async move { cache.download_quant(&repo, &quant, options).await })
+        operation.run(env, async move { cache.download_quant_with(&repo, &quant, options).await })
     }
 
     /// Downloads a file.
@@ -97,7 +97,7 @@ impl NativeCache {
         nudge: Option<Nudge>,
     ) -> napi::Result<PromiseRaw<'env, NativeFileInfo>> {
         let (cache, options) = (self.cache.clone(), options.into_core(operation.latest(), nudge));
-        operation.run(env, async move { cache.download_file(&repo, &path, options).await })
+        operation.run(env, async move { cache.download_file_with(&repo, &path, options).await })
     }
 
     /// Opens a file, downloaded first where it is missing.
@@ -150,7 +150,7 @@ impl NativeCache {
         path: String,
         revision: Option<String>,
     ) -> napi::Result<Option<NativeFile>> {
-        let file = self.cache.get_file(&repo, &path, revision.as_deref()).map_err(to_napi)?;
+        let file = self.cache.open_file(&repo, &path, revision.as_deref()).map_err(to_napi)?;
         Ok(file.map(Into::into))
     }
 

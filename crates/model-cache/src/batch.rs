@@ -1,0 +1,169 @@
+//! The files of one call, brought all at once, with progress.
+
+use std::sync::Arc;
+
+use tabagent_storage::{Files, Key, ManifestFile, ManifestRecord, RepoScope};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::error::Result;
+use crate::history::History;
+use crate::inner::Inner;
+use crate::lookup::scope_of;
+use crate::meter::{Meter, Slot};
+use crate::options::DownloadOptions;
+use crate::progress::{Progress, REPORT_INTERVAL};
+use crate::runtime::blocking;
+use crate::status::{FileState, file_state};
+
+/// Most files of one call under way at once; the connections are shared by all calls.
+const FILES_AT_ONCE: usize = 16;
+
+/// The files of one call.
+pub(crate) struct Batch {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) record: Arc<ManifestRecord>,
+    pub(crate) scope: RepoScope,
+    quant: Option<String>,
+    /// Where the files stand in the listing. Small files first: they are many and soon done.
+    pub(crate) places: Vec<u32>,
+    pub(crate) files: Vec<ManifestFile>,
+    pub(crate) states: Vec<FileState>,
+    pub(crate) options: DownloadOptions,
+}
+
+impl Batch {
+    /// The files at these places of the listing.
+    pub(crate) fn new(
+        inner: &Arc<Inner>,
+        record: &Arc<ManifestRecord>,
+        quant: Option<String>,
+        mut places: Vec<u32>,
+        options: &DownloadOptions,
+    ) -> Result<Self> {
+        let scope = scope_of(&inner.endpoint, record);
+        places.sort_by_key(|place| record.files.get(*place as usize).map(|file| file.size));
+        let files: Vec<ManifestFile> =
+            places.iter().filter_map(|place| record.files.get(*place as usize)).cloned().collect();
+        let states = inner
+            .read(|txn| files.iter().map(|file| file_state(txn, &scope, file)).collect::<Result<_>>())?;
+        Ok(Self {
+            inner: Arc::clone(inner),
+            record: Arc::clone(record),
+            scope,
+            quant,
+            places,
+            files,
+            states,
+            options: options.clone(),
+        })
+    }
+
+    pub(crate) fn is_stored(&self) -> bool {
+        self.states.iter().all(|state| state.stored)
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    fn loaded_before(&self) -> u64 {
+        self.states.iter().map(|state| state.downloaded).sum()
+    }
+
+    /// Changes what is remembered of the commit's quants.
+    pub(crate) async fn remember(
+        self: &Arc<Self>,
+        change: impl FnOnce(&History<'_>) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let batch = Arc::clone(self);
+        blocking(move || {
+            change(&History {
+                store: &batch.inner.store,
+                record: &batch.record,
+                scope: &batch.scope,
+                keep: batch.options.keep && batch.quant.is_some(),
+            })
+        })
+        .await
+    }
+
+    /// Brings all missing files; the first failure ends the others, keeping what came.
+    pub(crate) async fn run(&self) -> Result<()> {
+        self.check_room().await?;
+        let mut meter = Meter::new(self);
+        let mut tasks = self.start(&meter);
+        let mut tick = tokio::time::interval(REPORT_INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                done = tasks.join_next() => match done {
+                    None => break,
+                    Some(Ok(outcome)) => outcome?,
+                    Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    Some(Err(_)) => return Err(self.inner.closed()),
+                },
+                _ = tick.tick() => meter.report(self),
+            }
+        }
+        self.report_all();
+        Ok(())
+    }
+
+    /// One task per missing file, a few at a time.
+    fn start(&self, meter: &Meter) -> JoinSet<Result<()>> {
+        let mut tasks = JoinSet::new();
+        let gate = Arc::new(Semaphore::new(FILES_AT_ONCE));
+        let missing = self.states.iter().enumerate().filter(|(_, state)| !state.stored);
+        for (index, file) in missing.filter_map(|(index, _)| Some((index, self.files.get(index)?))) {
+            let (gate, slot) = (Arc::clone(&gate), meter.slot(index));
+            let (inner, scope, file) = (Arc::clone(&self.inner), self.scope.clone(), file.clone());
+            tasks.spawn(async move {
+                let _turn = gate.acquire_owned().await;
+                bring(&inner, &scope, &file, &slot).await
+            });
+        }
+        tasks
+    }
+
+    /// Room for everything that is missing, before the first byte.
+    async fn check_room(&self) -> Result<()> {
+        let needed = self.total().saturating_sub(self.loaded_before());
+        let inner = Arc::clone(&self.inner);
+        blocking(move || Ok(inner.store.check_room(needed)?)).await
+    }
+
+    /// The report at 100 %.
+    pub(crate) fn report_all(&self) {
+        let Some(callback) = &self.options.progress else { return };
+        callback(&Progress { loaded: self.total(), ..self.progress(0, 0.0) });
+    }
+
+    pub(crate) fn progress(&self, loaded: u64, bytes_per_second: f64) -> Progress {
+        Progress {
+            repo: self.record.repo.clone(),
+            quant: self.quant.clone(),
+            path: None,
+            loaded,
+            total: self.total(),
+            file_loaded: None,
+            file_total: None,
+            bytes_per_second,
+            resumed_from: self.loaded_before(),
+        }
+    }
+}
+
+/// Brings one file.
+async fn bring(inner: &Arc<Inner>, scope: &RepoScope, file: &ManifestFile, slot: &Slot) -> Result<()> {
+    let flight = inner.flights.join(inner, scope, file)?;
+    slot.set(&flight);
+    flight.wait().await?;
+    let published = inner.read(|txn| Ok(txn.get::<Files>(&Key::file(scope, &file.path))?.is_some()))?;
+    if !published {
+        // The flight was another commit's or repository's and brought the same bytes: publish them here too.
+        inner.flights.join(inner, scope, file)?.wait().await?;
+    }
+    Ok(())
+}

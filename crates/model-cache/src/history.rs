@@ -1,0 +1,102 @@
+//! What is remembered of quants: when they were complete, why they failed, whether to keep them.
+
+use std::collections::HashSet;
+
+use tabagent_storage::{
+    Files, Key, ManifestQuant, ManifestRecord, QuantFault, QuantRecord, Quants, ReadTransaction, RepoScope,
+    StorageError, Store, WriteTransaction,
+};
+
+use crate::clock::now_ms;
+use crate::error::{Error, Result};
+
+/// What is remembered of a failure. A closed cache or a busy lease is no property of the quant.
+pub(crate) fn fault_of(error: &Error) -> Option<QuantFault> {
+    let code = error.code();
+    let transient = matches!(code, "ERR_CLOSED" | "ERR_OFFLINE" | "ERR_IN_USE" | "ERR_READ_ONLY");
+    (!transient).then(|| QuantFault { code: code.to_owned(), message: error.to_string() })
+}
+
+/// The histories of one commit's quants.
+pub(crate) struct History<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) record: &'a ManifestRecord,
+    pub(crate) scope: &'a RepoScope,
+    /// Whether the caller asks to keep the quants it names.
+    pub(crate) keep: bool,
+}
+
+impl History<'_> {
+    /// A download of `quant` begins (no fault) or has failed.
+    pub(crate) fn note(&self, quant: &str, fault: Option<QuantFault>) -> Result<()> {
+        Ok(self.store.write(|txn| self.update(txn, quant, |old| QuantRecord { fault, ..old }))?)
+    }
+
+    /// Notes every quant that became complete with the files at these places of the listing. Writes nothing when all were noted
+    /// before.
+    pub(crate) fn complete(&self, files: &[u32]) -> Result<()> {
+        if self.store.is_read_only() {
+            return Ok(());
+        }
+        let files: HashSet<u32> = files.iter().copied().collect();
+        let touched =
+            self.record.quants.iter().filter(|quant| quant.files.iter().any(|file| files.contains(file)));
+        let news = self.store.read(|txn| {
+            let mut out = Vec::new();
+            for quant in touched {
+                if !self.is_noted(txn, quant)? && self.is_complete(txn, quant)? {
+                    out.push(quant.name.as_str());
+                }
+            }
+            Ok(out)
+        })?;
+        if news.is_empty() {
+            return Ok(());
+        }
+        let done = |old| QuantRecord { completed_at_ms: Some(now_ms()), fault: None, ..old };
+        Ok(self.store.write(|txn| news.iter().try_for_each(|quant| self.update(txn, quant, done)))?)
+    }
+
+    fn update(
+        &self,
+        txn: &WriteTransaction<'_>,
+        quant: &str,
+        change: impl FnOnce(QuantRecord) -> QuantRecord,
+    ) -> std::result::Result<(), StorageError> {
+        let key = Key::quant(self.scope, quant);
+        let new = QuantRecord {
+            name: quant.to_owned(),
+            updated_at_ms: 0,
+            completed_at_ms: None,
+            keep: false,
+            fault: None,
+        };
+        let changed = change(txn.get::<Quants>(&key)?.unwrap_or(new));
+        let keep = self.keep || changed.keep;
+        txn.put::<Quants>(&key, &QuantRecord { updated_at_ms: now_ms(), keep, ..changed })
+    }
+
+    fn is_noted(
+        &self,
+        txn: &ReadTransaction<'_>,
+        quant: &ManifestQuant,
+    ) -> std::result::Result<bool, StorageError> {
+        let known = txn.get::<Quants>(&Key::quant(self.scope, &quant.name))?;
+        let current = |known: QuantRecord| known.completed_at_ms.is_some() && known.fault.is_none();
+        Ok(known.is_some_and(|known| (known.keep || !self.keep) && current(known)))
+    }
+
+    fn is_complete(
+        &self,
+        txn: &ReadTransaction<'_>,
+        quant: &ManifestQuant,
+    ) -> std::result::Result<bool, StorageError> {
+        for index in &quant.files {
+            let Some(file) = self.record.files.get(*index as usize) else { continue };
+            if txn.get::<Files>(&Key::file(self.scope, &file.path))?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

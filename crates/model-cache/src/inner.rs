@@ -1,0 +1,121 @@
+//! What all handles of an open cache share.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tabagent_hub::{HubClient, HubOptions};
+use tabagent_storage::{EndpointId, ReadTransaction, StorageError, StorageRegistry, Store, StoreOptions};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::{Error, Result};
+use crate::flight::Flights;
+use crate::lookup::Lookup;
+use crate::manifest::Manifest;
+use crate::options::CacheOptions;
+use crate::runtime;
+use crate::status::Probe;
+
+/// How often a process that waits for another's lease looks again.
+pub(crate) const LEASE_POLL: Duration = Duration::from_millis(250);
+
+/// Most bytes of small files held in memory at once, in KiB.
+const MEMORY_KIB: usize = 16 << 10;
+
+/// What all handles of an open cache share.
+pub(crate) struct Inner {
+    pub(crate) store: Arc<Store>,
+    pub(crate) hub: HubClient,
+    pub(crate) endpoint: EndpointId,
+    pub(crate) options: CacheOptions,
+    pub(crate) flights: Flights,
+    /// Cancelled by `close`: running downloads end and keep their partial.
+    pub(crate) closing: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    /// Room for small files in memory.
+    pub(crate) memory: Arc<Semaphore>,
+}
+
+impl Inner {
+    /// Opens store and client.
+    pub(crate) fn open(registry: &StorageRegistry, path: &Path, options: CacheOptions) -> Result<Self> {
+        let hub = HubClient::new(HubOptions {
+            endpoint: options.endpoint.clone(),
+            token: options.token.clone(),
+            user_agent: options.user_agent.clone(),
+            connections: options.connections,
+            stall_timeout: options.stall_timeout,
+            retries: options.retries,
+        })?;
+        let store = registry.open(path, StoreOptions { read_only: options.read_only })?;
+        Ok(Self {
+            store,
+            endpoint: EndpointId::of(hub.endpoint()),
+            options: CacheOptions { endpoint: hub.endpoint().to_owned(), ..options },
+            hub,
+            flights: Flights::default(),
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            memory: Arc::new(Semaphore::new(MEMORY_KIB)),
+        })
+    }
+
+    /// Runs an asynchronous call; it ends with `ERR_CLOSED` when the cache is closed meanwhile.
+    pub(crate) async fn call<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.check_open()?;
+        let inner = Arc::clone(self);
+        runtime::run(async move {
+            tokio::select! {
+                biased;
+                () = inner.closing.cancelled() => Err(inner.closed()),
+                out = work => out,
+            }
+        })
+        .await
+    }
+
+    /// Starts a task that `close` waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        self.tasks.spawn_on(task, runtime::handle()?);
+        Ok(())
+    }
+
+    /// Runs `f` on a consistent view of M.
+    pub(crate) fn read<T>(&self, f: impl FnOnce(&ReadTransaction<'_>) -> Result<T>) -> Result<T> {
+        self.store.read(|txn| Ok(f(txn)))?
+    }
+
+    /// The newest stored manifest of a revision.
+    pub(crate) fn manifest(&self, repo: &str, revision: &str) -> Result<Option<Manifest>> {
+        let probe = Probe { store: &self.store, endpoint: &self.endpoint };
+        self.read(|txn| {
+            let record = Lookup { txn, endpoint: &self.endpoint }.manifest(repo, revision)?;
+            record.map(|record| Manifest::assemble(&probe, txn, &record, revision)).transpose()
+        })
+    }
+
+    /// Refuses what would write into a cache opened read-only.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if !self.store.is_read_only() {
+            return Ok(());
+        }
+        Err(Error::Storage(StorageError::ReadOnly {
+            path: self.store.root().to_owned(),
+            reason: "it was opened read-only; open it without readOnly to download".to_owned(),
+        }))
+    }
+
+    pub(crate) fn closed(&self) -> Error {
+        Error::Closed { path: self.store.root().display().to_string() }
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closing.is_cancelled() { Err(self.closed()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,86 @@
+//! Sums the progress of the files of one call.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::batch::Batch;
+use crate::flight::Flight;
+use crate::progress::RateMeter;
+
+type Slots = Arc<Mutex<Vec<Option<Weak<Flight>>>>>;
+
+/// Where a file's task leaves its flight for the meter.
+pub(crate) struct Slot {
+    slots: Slots,
+    index: usize,
+}
+
+impl Slot {
+    pub(crate) fn set(&self, flight: &Arc<Flight>) {
+        if let Some(slot) = self.slots.lock().get_mut(self.index) {
+            *slot = Some(Arc::downgrade(flight));
+        }
+    }
+}
+
+/// Sums the flights of a batch.
+pub(crate) struct Meter {
+    slots: Slots,
+    loaded: Vec<u64>,
+    rate: RateMeter,
+    last: Option<u64>,
+}
+
+impl Meter {
+    pub(crate) fn new(batch: &Batch) -> Self {
+        let loaded: Vec<u64> = batch.states.iter().map(|state| state.downloaded).collect();
+        let slots = (0..loaded.len()).map(|_| None).collect();
+        Self {
+            slots: Arc::new(Mutex::new(slots)),
+            rate: RateMeter::start(loaded.iter().sum()),
+            loaded,
+            last: None,
+        }
+    }
+
+    pub(crate) fn slot(&self, index: usize) -> Slot {
+        Slot { slots: Arc::clone(&self.slots), index }
+    }
+
+    /// Reads all counters; gives the index of the file that moved most since the last time.
+    fn read(&mut self, batch: &Batch) -> Option<usize> {
+        let mut most = None;
+        let slots = self.slots.lock();
+        for (index, (slot, loaded)) in slots.iter().zip(&mut self.loaded).enumerate() {
+            let Some(slot) = slot else { continue };
+            let size = batch.files.get(index).map_or(0, |file| file.size);
+            // A flight that is gone has brought its file.
+            let now = slot.upgrade().map_or(size, |flight| flight.loaded()).min(size);
+            let moved = now.saturating_sub(*loaded);
+            if moved > 0 && most.is_none_or(|(_, best)| moved > best) {
+                most = Some((index, moved));
+            }
+            *loaded = now;
+        }
+        most.map(|(index, _)| index)
+    }
+
+    pub(crate) fn report(&mut self, batch: &Batch) {
+        let Some(callback) = &batch.options.progress else { return };
+        let moving = self.read(batch);
+        let loaded: u64 = self.loaded.iter().sum();
+        // The report at 100 % comes once, when everything is published.
+        if self.last == Some(loaded) || loaded == batch.total() {
+            return;
+        }
+        self.last = Some(loaded);
+        let mut progress = batch.progress(loaded, self.rate.rate(loaded));
+        if let Some(file) = moving.and_then(|index| batch.files.get(index)) {
+            progress.path = Some(file.path.clone());
+            progress.file_total = Some(file.size);
+            progress.file_loaded = moving.and_then(|index| self.loaded.get(index)).copied();
+        }
+        callback(&progress);
+    }
+}
