@@ -15,10 +15,14 @@ const LONGEST_DELAY: Duration = Duration::from_secs(8);
 /// A server that asks for a longer wait gets an error to the caller instead: the Hub's window is five minutes.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// Tries again, at most, while no connection was ever made: whoever is offline wants to know soon.
+const MOST_FIRST_CONTACTS: u32 = 2;
+
 /// The tries left for one operation.
 pub(crate) struct Retry {
     schedule: ExponentialBuilder,
     delays: ExponentialBackoff,
+    first_contacts: u32,
 }
 
 impl Retry {
@@ -29,12 +33,13 @@ impl Retry {
             .with_max_delay(LONGEST_DELAY)
             .with_max_times(retries as usize)
             .with_jitter();
-        Self { delays: schedule.build(), schedule }
+        Self { delays: schedule.build(), schedule, first_contacts: MOST_FIRST_CONTACTS }
     }
 
-    /// Something was achieved since the last failure: the whole budget is there again.
+    /// Something was achieved since the last failure: the whole budget is there again, also for a lost network.
     pub(crate) fn reset(&mut self) {
         self.delays = self.schedule.build();
+        self.first_contacts = u32::MAX;
     }
 
     /// Waits before the next try, or gives `error` back when it is final, too long to wait for, or one too many.
@@ -50,6 +55,10 @@ impl Retry {
     fn delay(&mut self, error: &HubError) -> Option<Duration> {
         let asked = match error {
             HubError::RateLimited { retry_after, .. } => retry_after.unwrap_or_default(),
+            other if is_connect(other) => {
+                self.first_contacts = self.first_contacts.checked_sub(1)?;
+                Duration::ZERO
+            }
             other if other.is_transient() => Duration::ZERO,
             _ => return None,
         };
@@ -58,6 +67,12 @@ impl Retry {
         }
         self.delays.next().map(|delay| asked + delay)
     }
+}
+
+/// Whether no connection came about: no such host, refused, unreachable, or TLS failed.
+fn is_connect(error: &HubError) -> bool {
+    let HubError::Network { source, .. } = error else { return false };
+    source.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
 }
 
 /// How long the server asks to wait: an exhausted `RateLimit` policy (IETF draft 9: `"api";r=0;t=57`), else `Retry-After`.
@@ -85,6 +100,8 @@ fn parameter(policy: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::HubOptions;
+    use crate::http::Http;
 
     fn server_error() -> HubError {
         HubError::Http { status: 503, url: String::new(), message: String::new() }
@@ -115,6 +132,24 @@ mod tests {
         assert!(retry.delay(&server_error()).is_none());
         retry.reset();
         assert!(retry.delay(&server_error()).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_network_that_was_never_there_is_given_up_early() {
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let http = Http::new(HubOptions { endpoint: endpoint.clone(), ..HubOptions::default() }).unwrap();
+        let (url, cancel) = (endpoint.parse().unwrap(), CancellationToken::new());
+        let mut retry = Retry::new(5);
+        let mut tries = 0;
+        let mut again = async |retry: &mut Retry| {
+            tries += 1;
+            retry.delay(&http.get(&url, None, &cancel).await.unwrap_err()).is_some()
+        };
+        while again(&mut retry).await {}
+        retry.reset();
+        while again(&mut retry).await {}
+        assert_eq!(tries, 3 + 6);
     }
 
     #[test]

@@ -43,12 +43,21 @@ pub(crate) struct Crew {
     connections: JoinSet<Result<(), HubError>>,
     growth: Growth,
     dismissed: Arc<AtomicUsize>,
+    /// Bytes there were when the last connection gave up.
+    received_at_failure: Option<u64>,
 }
 
 impl Crew {
     pub(crate) fn new(job: Arc<Job>, pool: Arc<Pool>) -> Self {
         let growth = Growth::new(pool.size());
-        Self { job, pool, connections: JoinSet::new(), growth, dismissed: Arc::default() }
+        Self {
+            job,
+            pool,
+            connections: JoinSet::new(),
+            growth,
+            dismissed: Arc::default(),
+            received_at_failure: None,
+        }
     }
 
     /// Ends when all bytes are with the sink, or with the first failure that cannot be worked around. All connections
@@ -105,14 +114,17 @@ impl Crew {
         }
     }
 
-    /// A connection that cannot go on is no failure while others can: its rest is back in the plan.
+    /// A connection that gives up is no failure while others get on: its rest is back in the plan. A second one
+    /// without a byte between them means that nobody does.
     fn ended(&mut self, ended: Result<Result<(), HubError>, JoinError>) -> Result<(), HubError> {
         let error = match ended {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error,
             Err(panicked) => HubError::Sink(panicked.into()),
         };
-        if !error.is_transient() || self.connections.is_empty() {
+        let received = Some(self.job.plan.received());
+        let standstill = std::mem::replace(&mut self.received_at_failure, received) == received;
+        if !error.is_transient() || self.connections.is_empty() || standstill {
             return Err(error);
         }
         self.growth.limit(self.connections.len());
