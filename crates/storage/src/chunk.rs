@@ -68,11 +68,6 @@ pub(crate) fn chunk_key(incarnation: &Incarnation, n: u32) -> String {
     format!("file:{}:chunk:{n:08x}", incarnation.to_hex())
 }
 
-/// Prefix of all chunk keys of one incarnation.
-pub(crate) fn chunk_prefix(incarnation: &Incarnation) -> String {
-    format!("file:{}:chunk:", incarnation.to_hex())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +88,6 @@ mod tests {
     fn keys_sort_by_number() {
         let incarnation = Incarnation([0xab; 16]);
         assert!(chunk_key(&incarnation, 2) < chunk_key(&incarnation, 10));
-        assert!(chunk_key(&incarnation, 10).starts_with(&chunk_prefix(&incarnation)));
     }
 
     #[test]

@@ -146,6 +146,18 @@ impl Key {
         Self(format!("quant:{}:", scope.text()).into_bytes())
     }
 
+    /// Prefix of all quants of an endpoint.
+    #[must_use]
+    pub fn endpoint_quants(endpoint: &EndpointId) -> Self {
+        Self(format!("quant:{}:", endpoint.as_str()).into_bytes())
+    }
+
+    /// A key as a scan gave it.
+    #[must_use]
+    pub fn stored(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
     /// `alias:{endpoint}:{name as asked, lower case}`.
     #[must_use]
     pub fn alias(endpoint: &EndpointId, name: &str) -> Self {
