@@ -4,14 +4,14 @@ import { HAS_PROCESS_STATUS } from './process-status.js'
 import { median } from './rounds.js'
 import { largeModel, MODEL, type Model, type Workplace } from './workplace.js'
 
-/** The peak must not depend on the size, so two sizes are measured. */
+/** The peak must not depend on the size, so a file ten times as large is measured, too. */
 export const downloadMemory: Measurement = {
   letter: 'f',
   title: 'peak memory of a download over the idle process',
   async measure(workplace) {
     if (!HAS_PROCESS_STATUS) return []
-    const small = await peaks(workplace, MODEL, 5)
-    return [...small, ...(await peaks(workplace, largeModel(4), 2))]
+    const small = await peaks(workplace, MODEL, 3)
+    return [...small, ...(await peaks(workplace, largeModel(10), 1))]
   },
 }
 

@@ -3,11 +3,7 @@ import { createRequire } from 'node:module'
 import { ModelCache } from '@tabagent/model-cache'
 import { printResult, readParameters } from './script.js'
 
-/** How the bytes come into the process. */
-export type Source = 'view' | 'mmap' | 'readFile'
-
 export interface ScanParameters {
-  source: Source
   /** The plain file. */
   plain: string
   /** The compiled addon of bench/plain-mmap. */
@@ -19,66 +15,74 @@ export interface ScanParameters {
   file: string
 }
 
+/** Milliseconds. */
 export interface ScanResult {
-  /** Milliseconds from the call to the first sum over all bytes, and of the second sum. */
-  first: number
-  again: number
-  /** Of the bytes, as 32-bit integers: the same for every source. */
-  sum: number
+  /** Getting the bytes and the first sum over them all. */
+  first: Record<'view' | 'mmap' | 'readFile', number>
+  /** A second sum, every page being in place. */
+  again: Record<'view' | 'mmap', number>
 }
 
-type Get = () => Promise<Uint8Array>
-
-const SOURCES: Record<Source, (parameters: ScanParameters) => Promise<Get>> = {
-  async view({ path, endpoint, repo, file }) {
-    const cache = await ModelCache.open({ path, endpoint, offline: true })
-    return async () => {
-      const stored = cache.getFile(repo, file)
-      if (!stored) throw new Error(`${file} is not stored`)
-      return stored.buffer
-    }
-  },
-  async mmap({ addon, plain }) {
-    const { map } = createRequire(import.meta.url)(addon) as { map(path: string): ArrayBuffer }
-    return async () => new Uint8Array(map(plain))
-  },
-  async readFile({ plain }) {
-    return () => readFile(plain)
-  },
+/** Some bytes, what it took to get and sum them, and what the sum is so far. */
+interface Source {
+  bytes: Uint8Array
+  milliseconds: number
+  sum: bigint
 }
 
-/** Several sums at once: one alone would wait for its own last addition, and not for memory. */
-function sum(bytes: Uint8Array): number {
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
-  let [a, b, c, d] = [0, 0, 0, 0]
-  for (let at = 0; at + 3 < words.length; at += 4) {
-    a = (a + (words[at] as number)) | 0
-    b = (b + (words[at + 1] as number)) | 0
-    c = (c + (words[at + 2] as number)) | 0
-    d = (d + (words[at + 3] as number)) | 0
-  }
-  return (a + b + c + d) | 0
+/** The addon of bench/plain-mmap. */
+interface PlainMmap {
+  map(path: string): ArrayBuffer
+  sum(bytes: Uint8Array): bigint
 }
 
-/** Has the loop compiled before the clock starts. */
-function warmUp(): void {
-  const bytes = new Uint8Array(1 << 20)
-  for (let round = 0; round < 100; round += 1) sum(bytes)
-}
+const PIECE = 16 * 2 ** 20
 
-async function main(): Promise<void> {
-  const parameters = readParameters<ScanParameters>()
-  const get = await SOURCES[parameters.source](parameters)
-  warmUp()
+async function timed(get: () => Uint8Array | Promise<Uint8Array>): Promise<Source> {
   const start = performance.now()
   const bytes = await get()
-  const firstSum = sum(bytes)
-  const first = performance.now() - start
-  const secondStart = performance.now()
-  const secondSum = sum(bytes)
-  const again = performance.now() - secondStart
-  if (firstSum !== secondSum) throw new Error('the bytes changed between two sums')
-  printResult<ScanResult>({ first, again, sum: firstSum })
+  return { bytes, milliseconds: performance.now() - start, sum: 0n }
+}
+
+function addPiece(addon: PlainMmap, source: Source, from: number): void {
+  const start = performance.now()
+  source.sum += addon.sum(source.bytes.subarray(from, from + PIECE))
+  source.milliseconds += performance.now() - start
+}
+
+/** Sums the sources piece by piece in turn, so that a busy moment of the machine meets them alike. */
+function scan(addon: PlainMmap, sources: readonly Source[]): void {
+  const size = Math.max(...sources.map(({ bytes }) => bytes.length))
+  for (let from = 0, turn = 0; from < size; from += PIECE, turn += 1) {
+    const order = turn % 2 === 0 ? sources : sources.toReversed()
+    for (const source of order) addPiece(addon, source, from)
+  }
+  if (new Set(sources.map((source) => source.sum)).size !== 1) throw new Error('the sources differ')
+}
+
+const restart = ({ bytes }: Source): Source => ({ bytes, milliseconds: 0, sum: 0n })
+
+async function main(): Promise<void> {
+  const { path, endpoint, repo, file, plain, ...parameters } = readParameters<ScanParameters>()
+  const cache = await ModelCache.open({ path, endpoint, offline: true })
+  const addon: PlainMmap = createRequire(import.meta.url)(parameters.addon)
+  const view = await timed(() => {
+    const stored = cache.getFile(repo, file)
+    if (!stored) throw new Error(`${file} is not stored`)
+    return stored.buffer
+  })
+  const mmap = await timed(() => new Uint8Array(addon.map(plain)))
+  scan(addon, [view, mmap])
+  const [viewAgain, mmapAgain] = [restart(view), restart(mmap)]
+  scan(addon, [viewAgain, mmapAgain])
+  const read = await timed(() => readFile(plain))
+  scan(addon, [read])
+  if (read.sum !== view.sum) throw new Error('the sources differ')
+  const milliseconds = (source: Source) => source.milliseconds
+  printResult<ScanResult>({
+    first: { view: milliseconds(view), mmap: milliseconds(mmap), readFile: milliseconds(read) },
+    again: { view: milliseconds(viewAgain), mmap: milliseconds(mmapAgain) },
+  })
 }
 
 await main()
