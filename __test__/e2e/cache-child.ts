@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import { type CachedFile, ModelCache, type OpenOptions } from '@tabagent/model-cache'
+import { emitEvent, serveCommands } from '../support/child-commands.js'
+
+const held = new Map<string, CachedFile>()
+let cache: ModelCache | undefined
+
+function opened(): ModelCache {
+  if (!cache) throw new Error('no cache is open in this child')
+  return cache
+}
+
+function openFile(repo: string, path: string): CachedFile {
+  const file = opened().getFile(repo, path)
+  if (!file) throw new Error(`${repo}/${path} is not stored`)
+  return file
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+serveCommands({
+  async open(options: OpenOptions) {
+    cache = await ModelCache.open(options)
+  },
+  // biome-ignore lint/suspicious/noExplicitAny: cache-process.ts types the calls.
+  call: (method: keyof ModelCache, parameters: any[]) => (opened() as any)[method](...parameters),
+  download: (repo: string, quant: string) =>
+    opened().downloadQuant(repo, quant, { onProgress: (progress) => emitEvent('progress', progress) }),
+  digest(repo: string, path: string) {
+    using file = openFile(repo, path)
+    return sha256(file.buffer)
+  },
+  hold(repo: string, path: string) {
+    const file = openFile(repo, path)
+    held.set(path, file)
+    return file.buffer.length
+  },
+  heldDigest: (path: string) => sha256(held.get(path)?.buffer ?? Buffer.alloc(0)),
+  /** Gives up its rights, as a process of an ordinary user has none to begin with. */
+  becomeNobody() {
+    process.setgroups?.([])
+    process.setgid?.(65534)
+    process.setuid?.(65534)
+  },
+})

@@ -1,0 +1,77 @@
+import type { Manifest, ModelCache, OpenOptions, Progress } from '@tabagent/model-cache'
+import type { ExecutionContext } from 'ava'
+import { type Child, startChild } from '../support/child.js'
+
+/** Calls whose arguments and results can be sent from one process to another. */
+type PlainCall =
+  | 'scanRepo'
+  | 'getManifest'
+  | 'listFiles'
+  | 'hasFile'
+  | 'downloadQuant'
+  | 'downloadFile'
+  | 'removeFile'
+  | 'removeQuant'
+  | 'removeRepo'
+  | 'stats'
+  | 'close'
+
+/** A cache that another process has open. */
+export class CacheProcess {
+  readonly child: Child
+
+  /** Starts a process; it has no cache open yet. It is killed when the test ends. */
+  constructor(t: ExecutionContext) {
+    this.child = startChild(t, new URL('./cache-child.js', import.meta.url))
+  }
+
+  /** Starts a process and opens a cache in it. */
+  static async open(t: ExecutionContext, options: OpenOptions): Promise<CacheProcess> {
+    const started = new CacheProcess(t)
+    await started.open(options)
+    return started
+  }
+
+  async open(options: OpenOptions): Promise<void> {
+    await this.child.call('open', options)
+  }
+
+  call<M extends PlainCall>(
+    method: M,
+    ...parameters: Parameters<ModelCache[M]>
+  ): Promise<Awaited<ReturnType<ModelCache[M]>>> {
+    return this.child.call('call', method, parameters) as Promise<Awaited<ReturnType<ModelCache[M]>>>
+  }
+
+  /** Starts a download; it has begun when the returned promise resolves, and `done` tells of its end. */
+  async startDownload(repo: string, quant: string): Promise<{ done: Promise<Manifest> }> {
+    const done = this.child.call('download', repo, quant) as Promise<Manifest>
+    // Its failure is the business of whoever awaits it later, or of nobody when the child is killed.
+    done.catch(() => {})
+    await this.call('hasFile', repo, 'a-file')
+    return { done }
+  }
+
+  /** Resolves with the reports so far once `loaded` bytes are there. */
+  async loaded(bytes: number): Promise<Progress[]> {
+    const reports = await this.child.waitFor('progress', (seen) =>
+      (seen as Progress[]).some(({ loaded }) => loaded >= bytes),
+    )
+    return reports as Progress[]
+  }
+
+  /** SHA-256 of a stored file, read through a view that is closed again. */
+  digest(repo: string, path: string): Promise<string> {
+    return this.child.call('digest', repo, path) as Promise<string>
+  }
+
+  /** Opens a view and keeps it; returns its size. */
+  hold(repo: string, path: string): Promise<number> {
+    return this.child.call('hold', repo, path) as Promise<number>
+  }
+
+  /** SHA-256 of what a kept view shows now. */
+  heldDigest(path: string): Promise<string> {
+    return this.child.call('heldDigest', path) as Promise<string>
+  }
+}

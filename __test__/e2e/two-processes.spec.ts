@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import test from 'ava'
+import { randomBytes } from '../support/content.js'
+import { expectRequests } from '../support/hub.js'
+import { ggufFiles, onnxFiles } from '../support/repository.js'
+import { openStore, REPO } from '../support/store.js'
+import { CacheProcess } from './cache-process.js'
+import { cdnBytes, holdAt, MIB, quantOf, SLACK, until } from './half-way.js'
+
+const SIZE = 40 * MIB
+const FILES = ggufFiles('m', ['Q4_K_M'], SIZE)
+const PATH = 'm-Q4_K_M.gguf'
+const DIGEST = createHash('sha256').update(randomBytes(SIZE, PATH)).digest('hex')
+
+async function startTwo(t: Parameters<typeof openStore>[0]) {
+  const store = await openStore(t, FILES)
+  await store.cache.scanRepo(REPO)
+  const options = { path: store.path, endpoint: store.hub.url }
+  const [first, second] = await Promise.all([CacheProcess.open(t, options), CacheProcess.open(t, options)])
+  return { ...store, first, second }
+}
+
+test('the second process waits for the first, then reads: the bytes are fetched once', async (t) => {
+  const { cache, hub, first, second } = await startTwo(t)
+  const held = holdAt(hub, 0)
+  const one = await first.startDownload(REPO, 'Q4_K_M')
+  await hub.log.waitFor((log) => log.filter({ origin: 'cdn' }).length > 0)
+  t.is(quantOf(cache.getManifest(REPO), 'Q4_K_M').status, 'downloading')
+  const two = await second.startDownload(REPO, 'Q4_K_M')
+  held.open()
+  for (const { done } of [one, two]) t.is(quantOf(await done, 'Q4_K_M').status, 'downloaded')
+  t.true(cdnBytes(hub) <= SIZE + SLACK)
+  t.deepEqual([await first.digest(REPO, PATH), await second.digest(REPO, PATH)], [DIGEST, DIGEST])
+})
+
+test('the waiting process shows the progress of the first', async (t) => {
+  const { cache, hub, first, second } = await startTwo(t)
+  const held = holdAt(hub, SIZE / 2)
+  const one = await first.startDownload(REPO, 'Q4_K_M')
+  await first.loaded(SIZE / 2)
+  await until(() => quantOf(cache.getManifest(REPO), 'Q4_K_M').downloaded === SIZE / 2)
+  const two = await second.startDownload(REPO, 'Q4_K_M')
+  await second.loaded(SIZE / 2)
+  held.open()
+  await Promise.all([one.done, two.done])
+  t.is((await second.loaded(SIZE)).at(-1)?.loaded, SIZE)
+})
+
+test('when the first process is killed, the waiting one takes over what it left', async (t) => {
+  const { cache, hub, first, second } = await startTwo(t)
+  const held = holdAt(hub, SIZE / 2)
+  await first.startDownload(REPO, 'Q4_K_M')
+  await first.loaded(SIZE / 2)
+  await until(() => quantOf(cache.getManifest(REPO), 'Q4_K_M').downloaded === SIZE / 2)
+  const two = await second.startDownload(REPO, 'Q4_K_M')
+  hub.log.clear()
+  await first.child.kill()
+  held.open()
+  t.is(quantOf(await two.done, 'Q4_K_M').status, 'downloaded')
+  t.true(cdnBytes(hub) <= SIZE / 2 + SLACK)
+  t.is(await second.digest(REPO, PATH), DIGEST)
+})
+
+test('a process sees at once what another has scanned, stored and removed', async (t) => {
+  const { cache, hub, path } = await openStore(t, onnxFiles(MIB))
+  const other = await CacheProcess.open(t, { path, endpoint: hub.url })
+  await other.call('scanRepo', REPO)
+  t.is(cache.getManifest(REPO)?.quants['q8']?.status, 'available')
+  await other.call('downloadQuant', REPO, 'q8')
+  hub.log.clear()
+  t.is((await cache.downloadQuant(REPO, 'q8')).quants['q8']?.status, 'downloaded')
+  t.true(cache.hasFile(REPO, 'onnx/model_quantized.onnx'))
+  expectRequests(t, hub, { api: 0, cdn: 0 })
+  await cache.removeRepo(REPO)
+  t.is(await other.call('getManifest', REPO), undefined)
+  t.deepEqual(await other.call('listFiles', REPO), [])
+})
+
+test('processes that download different quants at once fetch their shared files once each', async (t) => {
+  const { cache, hub, path } = await openStore(t, onnxFiles(3 * MIB))
+  await cache.scanRepo(REPO)
+  const options = { path, endpoint: hub.url }
+  const quants = ['fp32', 'fp16', 'q8', 'q4']
+  const children = await Promise.all(quants.map(() => CacheProcess.open(t, options)))
+  await Promise.all(children.map((child, index) => child.call('downloadQuant', REPO, quants[index] ?? '')))
+  t.is(cdnBytes(hub), 4 * 3 * MIB)
+  for (const quant of quants) t.is(quantOf(cache.getManifest(REPO), quant).status, 'downloaded')
+  for (const { path: shared } of cache.getManifest(REPO)?.sharedFiles ?? []) {
+    const bodies = hub.log.filter({ path: new RegExp(`/resolve-cache/.*/${shared}$`), status: 200 })
+    const parts = hub.log.filter({ path: new RegExp(`/resolve-cache/.*/${shared}$`), status: 206 })
+    t.is(bodies.length + parts.length, 1, shared)
+  }
+})
