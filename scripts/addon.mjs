@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { ask, mustRun, ROOT, say } from './command.mjs'
 import { libclangEnvironment } from './libclang.mjs'
 import { packageProgram } from './node-modules.mjs'
-import { filesUnder, hashOf, isStamped, writeStamp } from './stamp.mjs'
+import { exclusively } from './setup-lock.mjs'
+import { filesUnder, hashOf, makeOnce } from './stamp.mjs'
 
 const DIST = join(ROOT, 'dist')
 // Loader and types keep the names by which src/binding.ts imports them.
@@ -20,16 +21,18 @@ const BUILD = [
 ]
 
 /** Builds the native addon into dist/ if its sources, the toolchain or the profile changed. */
-export async function buildAddon({ profile }) {
+export function buildAddon({ profile }) {
   const args = profile === 'release' ? [...BUILD, '--release'] : BUILD
   const stamp = join(ROOT, 'build', 'addon.stamp')
   const hash = hashOf([ask('rustc', ['-vV']), args, packageFields()], sources())
-  if (isStamped(stamp, hash) && isBuilt()) return
+  return exclusively(() => makeOnce(stamp, hash, () => runNapi(profile, args), isBuilt))
+}
+
+async function runNapi(profile, args) {
   say(`building the native addon (${profile}; the first time takes some minutes)`)
   const advice = 'The native addon did not build: see the compiler messages above.'
   const cli = packageProgram('@napi-rs/cli/dist/cli.js')
   await mustRun(process.execPath, [cli, ...args], advice, { env: await libclangEnvironment() })
-  writeStamp(stamp, hash)
 }
 
 function sources() {

@@ -32,7 +32,7 @@ export function run(program, args, { env = {}, cwd = ROOT } = {}) {
       process.stderr.write(piece)
       output.push(piece)
     })
-    child.once('error', reject)
+    child.once('error', (error) => reject(new StepError(`${program} could not be started: ${error.message}`)))
     child.once('close', (status, signal) => {
       const text = stripVTControlCharacters(Buffer.concat(output).toString())
       resolve({ status: signal ? 1 : status, text })

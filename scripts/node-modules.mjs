@@ -1,19 +1,21 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { mustRun, ROOT, say } from './command.mjs'
-import { hashOf, isStamped, writeStamp } from './stamp.mjs'
+import { exclusively } from './setup-lock.mjs'
+import { hashOf, makeOnce } from './stamp.mjs'
 
 /** Installs the npm packages of the lock file, unless exactly these are installed. */
-export async function installNodeModules() {
-  const lock = join(ROOT, 'package-lock.json')
+export function installNodeModules() {
   const stamp = join(ROOT, 'node_modules', '.lock-hash')
-  const hash = hashOf([], [lock])
-  if (isStamped(stamp, hash)) return
+  const hash = hashOf([], [join(ROOT, 'package-lock.json')])
+  return exclusively(() => makeOnce(stamp, hash, runNpm))
+}
+
+async function runNpm() {
   say('installing the npm packages of package-lock.json (about half a minute)')
   const [program, ...args] = npm()
   const advice = 'npm ci failed: see its message above. It needs an npm registry.'
   await mustRun(program, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], advice)
-  writeStamp(stamp, hash)
 }
 
 /** A program of an installed package as an argument array for Node. */

@@ -1,6 +1,6 @@
 // A stamp is a file that holds the hash of what a build step was made from.
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { ROOT } from './command.mjs'
 
@@ -13,18 +13,25 @@ export function hashOf(strings, files = []) {
   return hash.digest('hex')
 }
 
-export function isStamped(stamp, hash) {
+/**
+ * Makes something unless it was made from what `hash` stands for and `isThere`. A step that is killed half-way leaves no
+ * stamp, not even the one of an earlier success.
+ */
+export async function makeOnce(stamp, hash, make, isThere = () => true) {
+  if (isStamped(stamp, hash) && isThere()) return
+  rmSync(stamp, { force: true })
+  await make()
+  mkdirSync(dirname(stamp), { recursive: true })
+  writeFileSync(stamp, hash)
+}
+
+function isStamped(stamp, hash) {
   try {
     return readFileSync(stamp, 'utf8') === hash
   } catch (error) {
     if (error.code === 'ENOENT') return false
     throw error
   }
-}
-
-export function writeStamp(stamp, hash) {
-  mkdirSync(dirname(stamp), { recursive: true })
-  writeFileSync(stamp, hash)
 }
 
 /** All files under a folder, sorted, leaving out folders of the given names. */

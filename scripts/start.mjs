@@ -6,6 +6,7 @@ import { buildMinilm } from './minilm.mjs'
 await runMain(async () => {
   const args = process.argv.slice(2)
   await bootstrap()
-  if (!args[0]?.includes('/')) await buildMinilm()
+  const needsModel = !/^-|\//.test(args[0] ?? '')
+  if (needsModel) await buildMinilm()
   return runInteractive(process.execPath, ['build/examples/start.js', ...args])
 })

@@ -2,10 +2,15 @@ import { existsSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { mustRun, ROOT } from './command.mjs'
 import { packageProgram } from './node-modules.mjs'
+import { exclusively } from './setup-lock.mjs'
 import { filesUnder } from './stamp.mjs'
 
 /** Compiles src/ to dist/ and everything else to build/; the compiler itself sees what has changed. */
-export async function compileTypeScript() {
+export function compileTypeScript() {
+  return exclusively(runCompiler)
+}
+
+async function runCompiler() {
   removeStale('dist', 'src')
   removeStale('build', '.')
   const advice = 'TypeScript did not compile: see the messages above.'

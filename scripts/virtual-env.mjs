@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { ask, mustRun, ROOT, say } from './command.mjs'
-import { hashOf, isStamped, writeStamp } from './stamp.mjs'
+import { exclusively } from './setup-lock.mjs'
+import { hashOf, makeOnce } from './stamp.mjs'
 import { PYTHON } from './toolchain.mjs'
 
 const FOLDER = join(ROOT, '.venv')
@@ -11,16 +12,20 @@ export const VENV_PYTHON =
   process.platform === 'win32' ? join(FOLDER, 'Scripts', 'python.exe') : join(FOLDER, 'bin', 'python')
 
 /** Installs a requirements file, every package checked against its hash, unless it is installed already. */
-export async function installRequirements(file, purpose) {
-  await makeVirtualEnv()
-  const stamp = join(FOLDER, `.${basename(file)}-${hashOf([file]).slice(0, 8)}`)
-  const hash = hashOf([ask(VENV_PYTHON, ['--version'])], [file])
-  if (isStamped(stamp, hash)) return
+export function installRequirements(file, purpose) {
+  return exclusively(async () => {
+    await makeVirtualEnv()
+    const stamp = join(FOLDER, `.${basename(file)}-${hashOf([file]).slice(0, 8)}`)
+    const hash = hashOf([ask(VENV_PYTHON, ['--version'])], [file])
+    await makeOnce(stamp, hash, () => runPip(file, purpose))
+  })
+}
+
+async function runPip(file, purpose) {
   say(`installing Python packages for ${purpose}`)
   const advice = `pip could not install ${file}: see its message above. It needs a Python package index.`
   const options = ['--quiet', '--disable-pip-version-check', '--require-hashes', '--only-binary=:all:']
   await mustRun(VENV_PYTHON, ['-m', 'pip', 'install', ...options, '-r', file], advice)
-  writeStamp(stamp, hash)
 }
 
 async function makeVirtualEnv() {
