@@ -116,6 +116,23 @@ test('thousands of handles leave nothing behind', async (t) => {
   t.deepEqual(left(), before)
 })
 
+test('closed handles leave nothing for finalizers: a loop that never lets them run stays small', async (t) => {
+  const { open } = await fillStore(t, FILES)
+  const cycle = () => {
+    const file = open('model.onnx')
+    file.subarray(0, 1)
+    file.close()
+  }
+  const used = () => {
+    globalThis.gc?.()
+    return process.memoryUsage().heapUsed
+  }
+  cycle()
+  const before = used()
+  for (let round = 0; round < 10_000; round += 1) cycle()
+  t.true(used() - before < 4_000_000, 'bytes of heap')
+})
+
 test('after extents only close ends the view', async (t) => {
   const { open } = await fillStore(t, FILES)
   const handle = new WeakRef(open('model.onnx'))

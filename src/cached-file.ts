@@ -182,7 +182,7 @@ export class CachedFile implements Disposable {
     if (this.#closed) return
     this.#closed = true
     this.#runtime.pinned.delete(this)
-    this.#lease.end((memory) => this.#runtime.binding.detach(memory))
+    this.#runtime.views.end(this.#lease, (memory) => this.#runtime.binding.detach(memory))
     this.#native.close()
   }
 

@@ -35,7 +35,7 @@ class SharedView {
     const memory = buffer.buffer as ArrayBuffer
     buffers.set(memory, buffer)
     this.#ranges.set(range, new WeakRef(memory))
-    this.#collected.register(memory, range)
+    this.#collected.register(memory, range, memory)
     return buffer
   }
 
@@ -43,7 +43,10 @@ class SharedView {
   close(detach: (memory: ArrayBuffer) => void): void {
     this.#handles -= 1
     if (this.#handles > 0 || this.#strays > 0) return
-    for (const memory of this.#live()) detach(memory)
+    for (const memory of this.#live()) {
+      this.#collected.unregister(memory)
+      detach(memory)
+    }
     this.#ranges.clear()
     this.#onIdle(this)
   }
@@ -120,8 +123,14 @@ export class ViewRegistry {
   lease(name: string, handle: object): ViewLease {
     const view = this.#views.get(name) ?? this.#create(name)
     const lease = new ViewLease(view)
-    this.#handles.register(handle, lease)
+    this.#handles.register(handle, lease, lease)
     return lease
+  }
+
+  /** Ends the part of a handle that is closed: nobody need hear of its collection any more. */
+  end(lease: ViewLease, detach: (memory: ArrayBuffer) => void): void {
+    this.#handles.unregister(lease)
+    lease.end(detach)
   }
 
   /** How many have a handle or buffer. */
