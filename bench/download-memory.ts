@@ -1,5 +1,5 @@
 import { download } from './download.js'
-import { type Figure, type Measurement, MIB } from './figure.js'
+import { type Figure, GIB, type Measurement, MIB } from './figure.js'
 import { HAS_PROCESS_STATUS } from './process-status.js'
 import { median } from './rounds.js'
 import { largeModel, MODEL, type Model, type Workplace } from './workplace.js'
@@ -23,14 +23,15 @@ async function peaks(workplace: Workplace, model: Model, rounds: number): Promis
     growths.push({ peak: peakGrowth / MIB, anonymous: anonymousGrowth / MIB })
   }
   const peak = growths.map((growth) => growth.peak)
-  const anonymous = median(growths.map((growth) => growth.anonymous))
+  const most = Math.max(...peak).toFixed(1)
+  const anonymous = median(growths.map((growth) => growth.anonymous)).toFixed(1)
   return [
     {
-      what: `peak memory of downloading ${model.size / 2 ** 30} GiB, over idle`,
+      what: `peak memory of downloading ${model.size / GIB} GiB, over idle`,
       value: median(peak),
       unit: 'MiB',
       bound: 32,
-      detail: `VmHWM - VmRSS before, ${rounds} rounds, most ${Math.max(...peak).toFixed(1)}; RssAnon afterwards +${anonymous.toFixed(1)}`,
+      detail: `VmHWM - VmRSS before, rounds: ${rounds}, most ${most}; RssAnon afterwards ${anonymous} more`,
     },
   ]
 }
