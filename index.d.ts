@@ -136,7 +136,7 @@ export declare interface DownloadOptions extends RevisionOptions {
  * - `ERR_RATE_LIMITED`: try again after `retryAfter` seconds. `ERR_OFFLINE`: the call needs the network.
  * - `ERR_NETWORK`: no answer after all retries. `ERR_HTTP`: an answer with the unexpected `status`.
  * - `ERR_INTEGRITY`: the bytes received are not those the endpoint announced; nothing of them was kept.
- * - `ERR_NO_SPACE`: the disk has no room for `needed` bytes, only for `available`.
+ * - `ERR_NO_SPACE`: the disk, or `maxSize`, has no room for `needed` bytes, only for `available`.
  * - `ERR_CORRUPT`: stored bytes are damaged. `ERR_IN_USE`: something else holds what the call wants to change.
  * - `ERR_READ_ONLY`: the store is opened read-only, or its folder cannot be written. `ERR_CLOSED`: cache or handle is closed.
  * - `ERR_TOO_LARGE`: larger than this Node's buffers, strings or mappings; `chunks()`, `subarray()` and `stream()` go further.
@@ -410,6 +410,15 @@ export declare interface OpenOptions {
      * @defaultValue `5`
      */
     retries?: number;
+    /**
+     * Most bytes to store, of all endpoints together. Before a download that would exceed it, the least recently used
+     * complete quants go; never one that is being downloaded, was downloaded with `keep`, or has a file open in this process.
+     * Where that is not enough, nothing goes and the download fails with `ERR_NO_SPACE`. What other downloads running now
+     * still lack is not counted.
+     *
+     * @defaultValue no limit
+     */
+    maxSize?: number;
 }
 
 /** How far a download is. All sizes are bytes. */

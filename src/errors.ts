@@ -32,7 +32,7 @@ export const errorCodes = [
  * - `ERR_RATE_LIMITED`: try again after `retryAfter` seconds. `ERR_OFFLINE`: the call needs the network.
  * - `ERR_NETWORK`: no answer after all retries. `ERR_HTTP`: an answer with the unexpected `status`.
  * - `ERR_INTEGRITY`: the bytes received are not those the endpoint announced; nothing of them was kept.
- * - `ERR_NO_SPACE`: the disk has no room for `needed` bytes, only for `available`.
+ * - `ERR_NO_SPACE`: the disk, or `maxSize`, has no room for `needed` bytes, only for `available`.
  * - `ERR_CORRUPT`: stored bytes are damaged. `ERR_IN_USE`: something else holds what the call wants to change.
  * - `ERR_READ_ONLY`: the store is opened read-only, or its folder cannot be written. `ERR_CLOSED`: cache or handle is closed.
  * - `ERR_TOO_LARGE`: larger than this Node's buffers, strings or mappings; `chunks()`, `subarray()` and `stream()` go further.

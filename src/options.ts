@@ -65,6 +65,15 @@ export interface OpenOptions {
    * @defaultValue `5`
    */
   retries?: number
+  /**
+   * Most bytes to store, of all endpoints together. Before a download that would exceed it, the least recently used
+   * complete quants go; never one that is being downloaded, was downloaded with `keep`, or has a file open in this process.
+   * Where that is not enough, nothing goes and the download fails with `ERR_NO_SPACE`. What other downloads running now
+   * still lack is not counted.
+   *
+   * @defaultValue no limit
+   */
+  maxSize?: number
 }
 
 /** Which revision of the repository is meant. */
@@ -142,6 +151,7 @@ export const openSchema: Schema<OpenOptions> = {
   connections: checkInteger(1, 64),
   stallTimeout: checkInteger(1),
   retries: checkInteger(0, 1000),
+  maxSize: checkInteger(1),
 }
 
 export const revisionSchema: Schema<RevisionOptions> = { revision: checkString }

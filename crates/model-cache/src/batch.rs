@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::error::Result;
+use crate::evict::{Claim, make_room};
 use crate::history::History;
 use crate::inner::Inner;
 use crate::lookup::scope_of;
@@ -130,8 +131,15 @@ impl Batch {
     /// Room for everything that is missing, before the first byte.
     async fn check_room(&self) -> Result<()> {
         let needed = self.total().saturating_sub(self.loaded_before());
-        let inner = Arc::clone(&self.inner);
-        blocking(move || Ok(inner.store.check_room(needed)?)).await
+        let (inner, scope, places) = (Arc::clone(&self.inner), self.scope.clone(), self.places.clone());
+        blocking(move || {
+            // Without the network nothing comes that could need the room.
+            if let Some(limit) = inner.options.max_size.filter(|_| !inner.options.offline) {
+                make_room(&inner, limit, needed, &Claim { scope: &scope, places: &places })?;
+            }
+            Ok(inner.store.check_room(needed)?)
+        })
+        .await
     }
 
     /// The report at 100 %.

@@ -1,5 +1,6 @@
 //! The errors of the cache, and the one place where they become public codes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tabagent_hub::HubError;
@@ -82,6 +83,22 @@ pub enum Error {
         /// By whom, and what to do.
         reason: String,
     },
+    /// The download would exceed the size limit, and what may go is not enough. Nothing was removed.
+    #[error(
+        "the download needs {needed} bytes, and of the {limit} that the model cache at {} may hold (its size limit) only \
+         {available} can be made free; raise the limit, remove quants, or close the files of some",
+        path.display()
+    )]
+    OverLimit {
+        /// Folder of the cache.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+        /// Bytes the download needs.
+        needed: u64,
+        /// Bytes there would be without everything that may go.
+        available: u64,
+    },
     /// The cache was closed.
     #[error("the model cache at {path} is closed; open it again")]
     Closed {
@@ -140,6 +157,7 @@ impl Error {
             Self::Offline { .. } => "ERR_OFFLINE",
             Self::Integrity { .. } => "ERR_INTEGRITY",
             Self::InUse { .. } => "ERR_IN_USE",
+            Self::OverLimit { .. } => "ERR_NO_SPACE",
             Self::Closed { .. } => "ERR_CLOSED",
             Self::Hub(error) => hub_code(error),
             Self::Storage(error) => storage_code(error),
@@ -161,6 +179,12 @@ impl Error {
                 expected: Some(expected.clone()),
                 actual: Some(actual.clone()),
                 ..ErrorFields::of(repo, Some(path))
+            },
+            Self::OverLimit { path, needed, available, .. } => ErrorFields {
+                path: Some(path.display().to_string()),
+                needed: Some(*needed),
+                available: Some(*available),
+                ..ErrorFields::default()
             },
             Self::Hub(error) => hub_fields(error),
             Self::Storage(error) => storage_fields(error),

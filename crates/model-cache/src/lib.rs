@@ -46,6 +46,7 @@ mod cached_file;
 mod clock;
 mod download;
 mod error;
+mod evict;
 mod file;
 mod flight;
 mod history;

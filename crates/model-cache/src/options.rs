@@ -23,6 +23,9 @@ pub struct CacheOptions {
     pub stall_timeout: Duration,
     /// Tries after a failure without progress. Default: 5.
     pub retries: u32,
+    /// Most bytes to store: before a download that would exceed it, least recently used complete quants go, never one that is
+    /// being downloaded, is marked `keep` or has a file open in this process. Default: no limit.
+    pub max_size: Option<u64>,
     /// Name of this program for the Hub's logs.
     pub user_agent: String,
 }
@@ -38,6 +41,7 @@ impl Default for CacheOptions {
             connections: 8,
             stall_timeout: Duration::from_secs(30),
             retries: 5,
+            max_size: None,
             user_agent: concat!("tabagent-model-cache/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

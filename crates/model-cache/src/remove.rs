@@ -105,6 +105,16 @@ pub(crate) async fn repo(inner: Arc<Inner>, repo: String, revision: Option<Strin
     .await
 }
 
+/// Forgets paths and quants of one commit, and removes the bytes nobody uses any more.
+pub(crate) fn forget(
+    inner: &Inner,
+    scope: RepoScope,
+    paths: BTreeSet<String>,
+    quants: BTreeSet<String>,
+) -> Result<RemoveReport> {
+    Removal { scope, paths, quants, ..Removal::new(inner) }.run()
+}
+
 fn merged(a: RemoveReport, b: RemoveReport) -> RemoveReport {
     RemoveReport {
         files: a.files + b.files,

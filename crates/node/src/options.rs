@@ -26,6 +26,8 @@ pub struct NativeOpenOptions {
     pub stall_timeout: Option<f64>,
     /// Tries after the first.
     pub retries: Option<u32>,
+    /// Bytes.
+    pub max_size: Option<f64>,
     /// Sent with every request.
     pub user_agent: String,
 }
@@ -44,6 +46,7 @@ impl From<NativeOpenOptions> for CacheOptions {
                 .stall_timeout
                 .map_or(default.stall_timeout, |ms| Duration::from_millis(from_js(ms))),
             retries: options.retries.unwrap_or(default.retries),
+            max_size: options.max_size.map(from_js),
             user_agent: options.user_agent,
         }
     }

@@ -134,6 +134,12 @@ impl Key {
         Self(format!("manifest:{}:{repo}@", endpoint.as_str()).into_bytes())
     }
 
+    /// Prefix of all manifests of all endpoints.
+    #[must_use]
+    pub fn all_manifests() -> Self {
+        Self(b"manifest:".to_vec())
+    }
+
     /// `quant:{endpoint}:{repo}@{commit}:{quant}`.
     #[must_use]
     pub fn quant(scope: &RepoScope, quant: &str) -> Self {

@@ -1,5 +1,6 @@
 //! How much a store holds.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use crate::digest::BlobName;
@@ -56,6 +57,12 @@ impl Store {
     pub fn blob(&self, name: &BlobName) -> Result<Option<BlobStatus>> {
         let record = self.read(|t| t.get::<Blobs>(&Key::blob(name)))?;
         Ok(record.as_ref().map(BlobStatus::of))
+    }
+
+    /// The blobs that handles of this process have open.
+    #[must_use]
+    pub fn opened(&self) -> HashSet<BlobName> {
+        self.readers.all().iter().map(|reader| *reader.name()).collect()
     }
 
     /// Counts what the store holds.

@@ -1,0 +1,228 @@
+//! The size limit of a cache: before a download that would exceed it, least recently used quants go.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use tabagent_storage::{
+    BlobName, Blobs, EndpointId, FileMetadata, Files, Key, ManifestQuant, ManifestRecord, Manifests, Quants,
+    ReadTransaction, RepoScope, Uses,
+};
+
+use crate::error::{Error, Result};
+use crate::inner::Inner;
+use crate::lookup::scope_of;
+use crate::remove::forget;
+use crate::status::presence;
+
+/// The files of the download that needs the room: they stay, stored or not.
+pub(crate) struct Claim<'a> {
+    pub(crate) scope: &'a RepoScope,
+    /// Places in the listing.
+    pub(crate) places: &'a [u32],
+}
+
+/// Makes `needed` more bytes fit under `limit`. Removes nothing when all that may go is not enough.
+pub(crate) fn make_room(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_>) -> Result<()> {
+    let usage = inner.store.usage()?;
+    let stored = usage.bytes + usage.partial_bytes;
+    let over = stored.saturating_add(needed).saturating_sub(limit);
+    if over == 0 {
+        return Ok(());
+    }
+    inner.store.record_uses()?;
+    let plan = inner.read(|txn| Plan::new(inner, txn, claim)?.choose(txn, over))?;
+    if plan.freed < over {
+        return Err(Error::OverLimit {
+            path: inner.store.root().to_owned(),
+            limit,
+            needed,
+            available: limit.saturating_add(plan.freed).saturating_sub(stored),
+        });
+    }
+    for commit in plan.commits.into_iter().filter(|commit| !commit.quants.is_empty()) {
+        forget(inner, commit.scope, commit.paths, commit.quants)?;
+    }
+    Ok(())
+}
+
+/// What is to go.
+struct Plan {
+    commits: Vec<Commit>,
+    candidates: Vec<Candidate>,
+    /// Bytes that go with it.
+    freed: u64,
+}
+
+/// One commit with stored files.
+struct Commit {
+    scope: RepoScope,
+    /// Stored files by their place in the listing.
+    stored: HashMap<u32, FileMetadata>,
+    /// How many complete or running quants need each of them.
+    needs: HashMap<u32, u32>,
+    /// Paths to forget.
+    paths: BTreeSet<String>,
+    /// Quants to forget.
+    quants: BTreeSet<String>,
+}
+
+/// A quant that may go.
+struct Candidate {
+    /// Place of its commit in the plan.
+    commit: usize,
+    name: String,
+    files: Vec<u32>,
+    last_use_ms: u64,
+}
+
+impl Plan {
+    /// All that is stored, and what of it may go.
+    fn new(inner: &Inner, txn: &ReadTransaction<'_>, claim: &Claim<'_>) -> Result<Self> {
+        let mut plan = Self { commits: Vec::new(), candidates: Vec::new(), freed: 0 };
+        let mut records = Vec::new();
+        txn.scan::<Manifests>(&Key::all_manifests(), |_, record| {
+            records.push(record);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let opened = inner.store.opened();
+        for record in &records {
+            let mut commit = Commit::read(txn, record)?;
+            if commit.stored.is_empty() {
+                continue;
+            }
+            for quant in &record.quants {
+                let Some(last_use_ms) = commit.consider(inner, txn, record, quant, &opened)? else {
+                    continue;
+                };
+                plan.candidates.push(Candidate {
+                    commit: plan.commits.len(),
+                    name: quant.name.clone(),
+                    files: quant.files.clone(),
+                    last_use_ms,
+                });
+            }
+            if commit.scope == *claim.scope {
+                commit.need(claim.places);
+            }
+            plan.commits.push(commit);
+        }
+        Ok(plan)
+    }
+
+    /// Gives up one quant after the other, the least recently used first, until `enough` bytes go with them.
+    fn choose(mut self, txn: &ReadTransaction<'_>, enough: u64) -> Result<Self> {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.sort_by_key(|candidate| candidate.last_use_ms);
+        let mut uses = HashMap::new();
+        for candidate in candidates {
+            if self.freed >= enough {
+                break;
+            }
+            let Some(commit) = self.commits.get_mut(candidate.commit) else { continue };
+            for file in commit.give_up(candidate) {
+                let left = match uses.get(&file.blob) {
+                    Some(left) => *left,
+                    None => uses_of(txn, &file.blob_name())?,
+                };
+                uses.insert(file.blob, left.saturating_sub(1));
+                self.freed += if left == 1 { file.size } else { 0 };
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Commit {
+    fn read(txn: &ReadTransaction<'_>, record: &ManifestRecord) -> Result<Self> {
+        let scope = scope_of(&EndpointId::of(&record.endpoint), record);
+        let mut stored = HashMap::new();
+        for (place, file) in (0..).zip(&record.files) {
+            if let Some(file) = txn.get::<Files>(&Key::file(&scope, &file.path))? {
+                stored.insert(place, file);
+            }
+        }
+        Ok(Self { scope, stored, needs: HashMap::new(), paths: BTreeSet::new(), quants: BTreeSet::new() })
+    }
+
+    /// Counts what a complete or running quant needs. When it was last used, if it may go: it is complete, no process downloads
+    /// it, it is not to be kept, and no handle in this process has a file of it open.
+    fn consider(
+        &mut self,
+        inner: &Inner,
+        txn: &ReadTransaction<'_>,
+        record: &ManifestRecord,
+        quant: &ManifestQuant,
+        opened: &HashSet<BlobName>,
+    ) -> Result<Option<u64>> {
+        let stored: Vec<BlobName> = quant
+            .files
+            .iter()
+            .filter_map(|place| self.stored.get(place))
+            .map(FileMetadata::blob_name)
+            .collect();
+        let live = !stored.is_empty() && inner.store.is_present(&presence(&self.scope, &quant.name))?;
+        let complete = stored.len() == quant.files.len();
+        if live || complete {
+            self.need(&quant.files);
+        }
+        let history = txn.get::<Quants>(&Key::quant(&self.scope, &quant.name))?;
+        let keep = history.is_some_and(|history| history.keep);
+        if live || !complete || keep || stored.iter().any(|name| opened.contains(name)) {
+            return Ok(None);
+        }
+        Ok(Some(self.last_use(txn, record, quant)?))
+    }
+
+    fn need(&mut self, places: &[u32]) {
+        for place in places {
+            *self.needs.entry(*place).or_default() += 1;
+        }
+    }
+
+    /// By the files that no other quant of the listing has: a tokenizer is opened for all of them.
+    fn last_use(
+        &self,
+        txn: &ReadTransaction<'_>,
+        record: &ManifestRecord,
+        quant: &ManifestQuant,
+    ) -> Result<u64> {
+        let others = record.quants.iter().filter(|other| other.name != quant.name);
+        let theirs: HashSet<u32> = others.flat_map(|other| &other.files).copied().collect();
+        let mut own: Vec<u32> = quant.files.iter().filter(|place| !theirs.contains(place)).copied().collect();
+        if own.is_empty() {
+            own.clone_from(&quant.files);
+        }
+        let mut last = 0;
+        for file in own.iter().filter_map(|place| self.stored.get(place)) {
+            let blob = txn.get::<Blobs>(&Key::blob(&file.blob_name()))?;
+            last = last.max(blob.map_or(0, |blob| blob.last_use_ms));
+        }
+        Ok(last)
+    }
+
+    /// The files that go with the quant: those that no other one needs.
+    fn give_up(&mut self, quant: Candidate) -> Vec<FileMetadata> {
+        let mut gone = Vec::new();
+        for place in quant.files {
+            let needs = self.needs.entry(place).or_default();
+            *needs = needs.saturating_sub(1);
+            if *needs == 0
+                && let Some(file) = self.stored.get(&place)
+                && self.paths.insert(file.path.clone())
+            {
+                gone.push(file.clone());
+            }
+        }
+        self.quants.insert(quant.name);
+        gone
+    }
+}
+
+fn uses_of(txn: &ReadTransaction<'_>, name: &BlobName) -> Result<u64> {
+    let mut count = 0;
+    txn.scan::<Uses>(&Key::usages(name), |_, _| {
+        count += 1;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(count)
+}
