@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { join, sep } from 'node:path'
 import { type DigestCache, gitSha1 } from './digest.js'
 import type { Settings } from './settings.js'
 
@@ -32,26 +33,26 @@ export async function readSnapshot(
   settings: Settings,
   digests: DigestCache,
 ): Promise<Snapshot> {
-  const found = await readdir(folder, { recursive: true, withFileTypes: true })
-  const locations = found
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name))
   const files: HubFile[] = []
   // One after the other: a repository may have more files than a process may open.
-  for (const location of locations) files.push(await readFile(folder, location, settings, digests))
+  for (const path of await readdir(folder, { recursive: true })) {
+    const location = join(folder, path)
+    const stats = await stat(location)
+    if (stats.isFile()) files.push(await readFile(path, location, stats, settings, digests))
+  }
   files.sort((a, b) => (a.path < b.path ? -1 : 1))
   return { commit: commitOf(files), files: new Map(files.map((file) => [file.path, file])) }
 }
 
 async function readFile(
-  folder: string,
+  name: string,
   location: string,
+  stats: Stats,
   settings: Settings,
   digests: DigestCache,
 ): Promise<HubFile> {
-  const path = relative(folder, location).split(sep).join('/')
-  const stats = await stat(location)
-  const size = stats.size
+  const path = name.split(sep).join('/')
+  const { size } = stats
   if (!inLfs(path, size, settings)) {
     return { path, location, size, blobId: await digests.digest(location, stats, 'git-sha1') }
   }
