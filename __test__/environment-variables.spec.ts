@@ -8,7 +8,7 @@ import { makeFolder } from './support/folder.js'
 const NO_TOKEN = { HF_TOKEN_PATH: join('/', 'nowhere', 'token') }
 
 test('without variables only offline is set', async (t) => {
-  t.deepEqual(await readEnvironment(NO_TOKEN), { offline: false })
+  t.deepEqual(await readEnvironment({}, NO_TOKEN), { offline: false })
 })
 
 test('the folder of last resort lies in the cache directory of the platform', async (t) => {
@@ -18,18 +18,21 @@ test('the folder of last resort lies in the cache directory of the platform', as
 })
 
 test('folder and endpoint come from their variables; empty ones count as unset', async (t) => {
-  const set = await readEnvironment({ ...NO_TOKEN, MODEL_CACHE_DIR: '/models', HF_ENDPOINT: 'http://hub' })
+  const set = await readEnvironment(
+    {},
+    { ...NO_TOKEN, MODEL_CACHE_DIR: '/models', HF_ENDPOINT: 'http://hub' },
+  )
   t.like(set, { path: '/models', endpoint: 'http://hub' })
-  const empty = await readEnvironment({ ...NO_TOKEN, MODEL_CACHE_DIR: '', HF_ENDPOINT: ' ' })
+  const empty = await readEnvironment({}, { ...NO_TOKEN, MODEL_CACHE_DIR: '', HF_ENDPOINT: ' ' })
   t.deepEqual(empty, { offline: false })
 })
 
 test('HF_HUB_OFFLINE is true for 1, ON, YES and TRUE in any case', async (t) => {
   for (const value of ['1', 'ON', 'yes', 'True']) {
-    t.true((await readEnvironment({ ...NO_TOKEN, HF_HUB_OFFLINE: value })).offline, value)
+    t.true((await readEnvironment({}, { ...NO_TOKEN, HF_HUB_OFFLINE: value })).offline, value)
   }
   for (const value of ['', '0', 'off', 'no', 'false', '2']) {
-    t.false((await readEnvironment({ ...NO_TOKEN, HF_HUB_OFFLINE: value })).offline, value)
+    t.false((await readEnvironment({}, { ...NO_TOKEN, HF_HUB_OFFLINE: value })).offline, value)
   }
 })
 
@@ -38,11 +41,20 @@ test('the token comes from HF_TOKEN, its older name, the token file, in this ord
   const file = join(home, 'other')
   await writeFile(join(home, 'token'), 'hf_home\n')
   await writeFile(file, 'hf_file\n')
-  const token = async (variables: Record<string, string>) => (await readEnvironment(variables)).token
+  const token = async (variables: Record<string, string>) => (await readEnvironment({}, variables)).token
   const all = { HF_TOKEN: ' hf_new ', HUGGING_FACE_HUB_TOKEN: 'hf_old', HF_TOKEN_PATH: file, HF_HOME: home }
   t.is(await token(all), 'hf_new')
   t.is(await token({ ...all, HF_TOKEN: '' }), 'hf_old')
   t.is(await token({ HF_TOKEN_PATH: file, HF_HOME: home }), 'hf_file')
   t.is(await token({ HF_HOME: home }), 'hf_home')
   t.is(await token({ HF_HOME: join(home, 'none') }), undefined)
+})
+
+test('a wrong HF_ENDPOINT is named, unless an explicit one takes its place', async (t) => {
+  const wrong = { ...NO_TOKEN, HF_ENDPOINT: 'hub.example' }
+  await t.throwsAsync(readEnvironment({}, wrong), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: 'HF_ENDPOINT must be an http or https URL, got "hub.example"',
+  })
+  t.deepEqual(await readEnvironment({ endpoint: 'http://hub' }, wrong), { offline: false })
 })

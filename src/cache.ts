@@ -78,7 +78,7 @@ export class ModelCache implements AsyncDisposable {
    */
   static async open(options?: OpenOptions): Promise<ModelCache> {
     const explicit = checkOptions(options, openSchema)
-    const merged = { ...(await readEnvironment()), ...explicit }
+    const merged = { ...(await readEnvironment(explicit)), ...explicit }
     return openCache(defaultRuntime(), { ...merged, path: merged.path ?? (await defaultFolder()) })
   }
 

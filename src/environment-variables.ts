@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { checkUrl } from './argument.js'
 
 /** Defaults that the environment gives to `ModelCache.open`; this file alone reads it. */
 export interface EnvironmentDefaults {
@@ -12,11 +13,17 @@ export interface EnvironmentDefaults {
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** Reads the variables of this package and of huggingface_hub, with the same meaning as there. */
-export async function readEnvironment(variables: Variables = process.env): Promise<EnvironmentDefaults> {
+/**
+ * Reads the variables of this package and of huggingface_hub, with the same meaning as there. Endpoint and token are not
+ * looked for where `explicit` has them.
+ */
+export async function readEnvironment(
+  explicit: EnvironmentDefaults = {},
+  variables: Variables = process.env,
+): Promise<EnvironmentDefaults> {
   const path = nonEmpty(variables['MODEL_CACHE_DIR'])
-  const endpoint = nonEmpty(variables['HF_ENDPOINT'])
-  const token = await readToken(variables)
+  const endpoint = explicit.endpoint === undefined ? readEndpoint(variables) : undefined
+  const token = explicit.token === undefined ? await readToken(variables) : undefined
   return {
     ...(path !== undefined && { path }),
     ...(endpoint !== undefined && { endpoint }),
@@ -29,6 +36,12 @@ export async function readEnvironment(variables: Variables = process.env): Promi
 export async function defaultFolder(): Promise<string> {
   const { default: envPaths } = await import('env-paths')
   return join(envPaths('tabagent', { suffix: '' }).cache, 'model-cache')
+}
+
+function readEndpoint(variables: Variables): string | undefined {
+  const endpoint = nonEmpty(variables['HF_ENDPOINT'])
+  if (endpoint !== undefined) checkUrl(endpoint, 'HF_ENDPOINT')
+  return endpoint
 }
 
 /** HF_TOKEN, then its older name, then the token file; surrounding white space never belongs to a token. */
