@@ -3,9 +3,9 @@ import { randomBytes } from '../support/content.js'
 import { expectRequests, startHub } from '../support/hub.js'
 import { type Files, ggufFiles, onnxFiles } from '../support/repository.js'
 import { openStore, REPO } from '../support/store.js'
-import { cdnBytes, quantOf } from './half-way.js'
+import { cdnBytes, ONE_BODY, quantOf } from './half-way.js'
 
-const SIZE = 3_000_000
+const SIZE = ONE_BODY
 const PATH = 'onnx/model_quantized.onnx'
 
 test('a quant end to end: its files, and only they, are stored with the right bytes', async (t) => {

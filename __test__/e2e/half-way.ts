@@ -37,6 +37,9 @@ export function holdAt(hub: LocalHub, offset: number): Gate {
   }
 }
 
+/** Too small to be shared between connections: such a file is one request and one body, however slow the machine is. */
+export const ONE_BODY = 1_900_000
+
 /** Body bytes that the storage origin has sent. */
 export function cdnBytes(hub: LocalHub): number {
   return hub.log.bytesSent({ origin: 'cdn' })

@@ -83,7 +83,7 @@ test('what was removed can be downloaded again', async (t) => {
   await cache.removeQuant(REPO, 'q8')
   hub.log.clear()
   t.is(quantOf(await cache.downloadQuant(REPO, 'q8'), 'q8').status, 'downloaded')
-  t.is(cdnBytes(hub), SIZE)
+  t.true(cdnBytes(hub) >= SIZE)
   t.true(cache.getFile(REPO, Q8)?.buffer.equals(randomBytes(SIZE, Q8)))
 })
 

@@ -5,7 +5,7 @@ import { expectRequests } from '../support/hub.js'
 import { ggufFiles, onnxFiles } from '../support/repository.js'
 import { openStore, REPO } from '../support/store.js'
 import { CacheProcess } from './cache-process.js'
-import { cdnBytes, holdAt, MIB, quantOf, SLACK, until } from './half-way.js'
+import { cdnBytes, holdAt, MIB, ONE_BODY, quantOf, SLACK, until } from './half-way.js'
 
 const SIZE = 40 * MIB
 const FILES = ggufFiles('m', ['Q4_K_M'], SIZE)
@@ -77,13 +77,13 @@ test('a process sees at once what another has scanned, stored and removed', asyn
 })
 
 test('processes that download different quants at once fetch their shared files once each', async (t) => {
-  const { cache, hub, path } = await openStore(t, onnxFiles(3 * MIB))
+  const { cache, hub, path } = await openStore(t, onnxFiles(ONE_BODY))
   await cache.scanRepo(REPO)
   const options = { path, endpoint: hub.url }
   const quants = ['fp32', 'fp16', 'q8', 'q4']
   const children = await Promise.all(quants.map(() => CacheProcess.open(t, options)))
   await Promise.all(children.map((child, index) => child.call('downloadQuant', REPO, quants[index] ?? '')))
-  t.is(cdnBytes(hub), 4 * 3 * MIB)
+  t.is(cdnBytes(hub), 4 * ONE_BODY)
   for (const quant of quants) t.is(quantOf(cache.getManifest(REPO), quant).status, 'downloaded')
   for (const { path: shared } of cache.getManifest(REPO)?.sharedFiles ?? []) {
     const bodies = hub.log.filter({ path: new RegExp(`/resolve-cache/.*/${shared}$`), status: 200 })
