@@ -114,6 +114,21 @@ test('a quant that some process downloads cannot be removed, and its download go
   t.is((await cache.removeQuant(REPO, 'q8')).kept.length, 0)
 })
 
+test('removing one quant leaves the shared files to another that is being downloaded', async (t) => {
+  const { cache, hub, path } = await openStore(t, onnxFiles(SIZE))
+  await cache.downloadQuant(REPO, 'q8')
+  hub.log.clear()
+  const held = holdAt(hub, 0)
+  const other = await CacheProcess.open(t, { path, endpoint: hub.url })
+  const { done } = await other.startDownload(REPO, 'q4')
+  await hub.log.waitFor((log) => log.filter({ origin: 'cdn' }).length > 0)
+  const { files, kept } = await cache.removeQuant(REPO, 'q8')
+  t.is(files, 1)
+  t.true(kept.length > 0 && kept.every(({ why }) => why.includes('q4')))
+  held.open()
+  t.is(quantOf(await done, 'q4').status, 'downloaded')
+})
+
 test('removal takes what an interrupted download left', async (t) => {
   const { cache, hub, path } = await openStore(t, onnxFiles(SIZE))
   await cache.scanRepo(REPO)

@@ -194,7 +194,7 @@ fn refuse_live(inner: &Inner, record: &ManifestRecord, quant: &str) -> Result<()
     })
 }
 
-/// The quant's paths that no other complete quant of the commit needs, and the ones that stay.
+/// The quant's paths that no other complete or running quant of the commit needs, and the ones that stay.
 fn only_of_quant(
     inner: &Inner,
     record: &ManifestRecord,
@@ -204,8 +204,11 @@ fn only_of_quant(
     let states = inner.read(|txn| probe.file_states(txn, record))?;
     let stored = |index: &u32| states.get(*index as usize).is_some_and(|state| state.stored);
     let mut needed_by: BTreeMap<u32, &str> = BTreeMap::new();
-    for other in record.quants.iter().filter(|other| other.name != quant && other.files.iter().all(stored)) {
-        needed_by.extend(other.files.iter().map(|index| (*index, other.name.as_str())));
+    for other in record.quants.iter().filter(|other| other.name != quant) {
+        // A running download takes what was stored when it began for granted.
+        if other.files.iter().all(stored) || probe.is_downloading(record, &other.name)? {
+            needed_by.extend(other.files.iter().map(|index| (*index, other.name.as_str())));
+        }
     }
     let (mut paths, mut kept) = (BTreeSet::new(), Vec::new());
     let own = record.quants.iter().filter(|q| q.name == quant).flat_map(|q| &q.files);
