@@ -245,6 +245,7 @@ fn storage_code(error: &StorageError) -> &'static str {
         StorageError::NoSpace { .. } => "ERR_NO_SPACE",
         StorageError::Corrupt { .. } => "ERR_CORRUPT",
         StorageError::InUse { .. } => "ERR_IN_USE",
+        StorageError::Forked { .. } => "ERR_CLOSED",
         StorageError::ReadOnly { .. } => "ERR_READ_ONLY",
         StorageError::VersionMismatch { .. } => "ERR_VERSION_MISMATCH",
         StorageError::UnsupportedFilesystem { .. } => "ERR_UNSUPPORTED_FILESYSTEM",
@@ -289,6 +290,7 @@ fn storage_fields(error: &StorageError) -> ErrorFields {
         StorageError::ReadOnly { path, .. }
         | StorageError::VersionMismatch { path, .. }
         | StorageError::UnsupportedFilesystem { path, .. }
+        | StorageError::Forked { path }
         | StorageError::Io { path, .. }
         | StorageError::Database { path, .. } => at(path),
         StorageError::TooLarge { size, limit, .. } => {

@@ -13,7 +13,8 @@ use crate::layout::{
     AUGMENT_LIMIT, CHUNK_GROWTH, CHUNK_MAX_SIZE, CHUNK_PAGE, MANIFEST_GROWTH, MANIFEST_MAX_SIZE,
     MANIFEST_PAGE, MAX_READERS,
 };
-use crate::platform;
+use crate::platform::{self, BorrowedFile};
+use crate::process::Process;
 use crate::raw::{self, Environment, TableHandle};
 use crate::table::{CHUNK_TABLE, MANIFEST_TABLES};
 use crate::transaction::{ReadTransaction, WriteTransaction};
@@ -45,12 +46,24 @@ fn open<K: DatabaseKind>(path: &Path, options: DatabaseOptions) -> Result<Databa
         .map_err(|error| StorageError::database("open", path, error))
 }
 
-fn disk_bytes(environment: Environment<'_>, path: &Path) -> Result<u64> {
-    let file =
-        environment.data_file().map_err(|error| StorageError::database("open the data file", path, error))?;
+fn data_file<'a>(environment: Environment<'a>, path: &Path) -> Result<BorrowedFile<'a>> {
+    environment.data_file().map_err(|error| StorageError::database("open the data file", path, error))
+}
+
+fn disk_bytes(file: BorrowedFile<'_>, path: &Path) -> Result<u64> {
     let (_, allocated) =
         platform::file_size(file).map_err(|error| StorageError::io("measure the data file", path, error))?;
     Ok(allocated)
+}
+
+/// libmdbx takes its maps and files away from a fork child: nothing of an environment works there, and its file descriptors
+/// may be other files' by then.
+fn check(process: Process, path: &Path) -> Result<()> {
+    if process.is_current() {
+        return Ok(());
+    }
+    // The store is the folder around the environment's.
+    Err(StorageError::Forked { path: path.parent().unwrap_or(path).to_owned() })
 }
 
 /// Environment M: everything small. Durable, written through file I/O.
@@ -58,6 +71,7 @@ pub(crate) struct ManifestEnvironment {
     database: Database<NoWriteMap>,
     path: PathBuf,
     read_only: bool,
+    process: Process,
     // Last: dropped when the database is closed.
     _open: OpenToken,
 }
@@ -66,7 +80,8 @@ impl ManifestEnvironment {
     /// Opens M in `path`, creating it and its tables unless `read_only`.
     pub(crate) fn open(path: PathBuf, read_only: bool, token: OpenToken) -> Result<Self> {
         let options = options(MANIFEST_PAGE, MANIFEST_MAX_SIZE, MANIFEST_GROWTH, read_only);
-        let environment = Self { database: open(&path, options)?, path, read_only, _open: token };
+        let (database, process) = (open(&path, options)?, Process::current());
+        let environment = Self { database, path, read_only, process, _open: token };
         if !read_only {
             environment.create_tables()?;
         }
@@ -90,11 +105,18 @@ impl ManifestEnvironment {
 
     /// Bytes the data file occupies on the disk.
     pub(crate) fn disk_bytes(&self) -> Result<u64> {
-        disk_bytes(Environment::of(&self.database), &self.path)
+        self.check()?;
+        disk_bytes(data_file(Environment::of(&self.database), &self.path)?, &self.path)
+    }
+
+    /// Fails in a fork child of the process that opened it.
+    pub(crate) fn check(&self) -> Result<()> {
+        check(self.process, &self.path)
     }
 
     /// Runs `f` on a consistent view.
     pub(crate) fn read<T>(&self, f: impl FnOnce(&ReadTransaction<'_>) -> Result<T>) -> Result<T> {
+        self.check()?;
         let inner = self
             .database
             .begin_ro_txn()
@@ -104,6 +126,7 @@ impl ManifestEnvironment {
 
     /// Runs `f` in a write transaction; durable when it returns `Ok`, without any effect otherwise.
     pub(crate) fn write<T>(&self, f: impl FnOnce(&WriteTransaction<'_>) -> Result<T>) -> Result<T> {
+        self.check()?;
         let inner = self
             .database
             .begin_rw_txn()
@@ -127,6 +150,7 @@ pub(crate) struct ChunkEnvironment {
     database: ChunkDatabase,
     table: TableHandle,
     path: PathBuf,
+    process: Process,
     // Last: dropped when the database is closed.
     _open: OpenToken,
 }
@@ -147,11 +171,12 @@ impl ChunkEnvironment {
             let table = raw::create_table(&database, CHUNK_TABLE).map_err(fail)?;
             (ChunkDatabase::Writable(database), table)
         };
-        Ok(Self { database, table, path, _open: token })
+        Ok(Self { database, table, path, process: Process::current(), _open: token })
     }
 
     /// The database to write to.
     pub(crate) fn writable(&self) -> Result<&Database<WriteMap>> {
+        check(self.process, &self.path)?;
         match &self.database {
             ChunkDatabase::Writable(database) => Ok(database),
             ChunkDatabase::ReadOnly(_) => Err(StorageError::ReadOnly {
@@ -162,16 +187,22 @@ impl ChunkEnvironment {
     }
 
     /// Handle for raw calls.
-    pub(crate) fn environment(&self) -> Environment<'_> {
-        match &self.database {
+    pub(crate) fn environment(&self) -> Result<Environment<'_>> {
+        check(self.process, &self.path)?;
+        Ok(match &self.database {
             ChunkDatabase::Writable(database) => Environment::of(database),
             ChunkDatabase::ReadOnly(database) => Environment::of(database),
-        }
+        })
+    }
+
+    /// The data file.
+    pub(crate) fn data_file(&self) -> Result<BorrowedFile<'_>> {
+        data_file(self.environment()?, &self.path)
     }
 
     /// Bytes the data file occupies on the disk.
     pub(crate) fn disk_bytes(&self) -> Result<u64> {
-        disk_bytes(self.environment(), &self.path)
+        disk_bytes(self.data_file()?, &self.path)
     }
 
     pub(crate) fn table(&self) -> TableHandle {

@@ -62,6 +62,15 @@ pub enum StorageError {
         /// Why.
         reason: String,
     },
+    /// This process is a fork child, and its parent opened the store: open it again in the child.
+    #[error(
+        "the model cache at {} was opened before this process was forked from another one; open it again in this process",
+        path.display()
+    )]
+    Forked {
+        /// Folder of the store.
+        path: PathBuf,
+    },
     /// Larger than what can be mapped or stored at once.
     #[error("{what} is too large: {size}, the limit is {limit}; read it in pieces with chunks()")]
     TooLarge {

@@ -54,6 +54,7 @@ impl BlobWriter {
                 StorageError::corrupt(format!("blob {}", self.name()), "it was removed although it is leased")
             });
         };
+        self.inner.store.check_process()?;
         let missing = work.ledger.seal()?;
         if !missing.is_empty() {
             return Ok(Finish::Missing(missing));

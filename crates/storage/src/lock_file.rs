@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Result, StorageError};
+use crate::lock_descriptor::LockDescriptor;
 use crate::platform;
 
 /// A taker that finds the file locked tries again this often, because a status probe may hold it for an instant.
@@ -24,10 +25,8 @@ pub(crate) enum LockMode {
 /// A held lock. Its file is the one at its path for as long as it is held: only a holder of the exclusive lock removes it.
 #[derive(Debug)]
 pub(crate) struct LockFile {
-    file: File,
+    file: LockDescriptor,
     path: PathBuf,
-    /// A fork child inherits the descriptor, not the right to remove the file.
-    process: u32,
 }
 
 impl LockFile {
@@ -54,7 +53,7 @@ impl LockFile {
             if platform::is_file_at(&file, path)
                 .map_err(|e| StorageError::io("check a lock file", path, e))?
             {
-                return Ok(Some(Self { file, path: path.to_owned(), process: std::process::id() }));
+                return Ok(Some(Self { file, path: path.to_owned() }));
             }
         }
     }
@@ -62,7 +61,7 @@ impl LockFile {
     /// Locks an existing file for an instant; `None` when there is none or it is gone, `Some(false)` when others hold it in a
     /// conflicting mode. Never creates the file.
     pub(crate) fn probe(path: &Path, mode: LockMode) -> Result<Option<bool>> {
-        let file = match File::open(path) {
+        let file = match LockDescriptor::open(|| File::open(path)) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StorageError::io("open a lock file", path, error)),
@@ -75,15 +74,17 @@ impl LockFile {
         &self.file
     }
 
-    /// Whether this process took the lock itself: a fork child did not.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.process == std::process::id()
+    /// Waits for the exclusive lock at `path`, whose file nobody removes.
+    pub(crate) fn wait(path: &Path) -> Result<Self> {
+        let file = create(path)?;
+        file.lock().map_err(|error| StorageError::io("lock a file", path, error))?;
+        Ok(Self { file, path: path.to_owned() })
     }
 
-    /// Gives an exclusive lock up: removes the file while it is still locked, then unlocks it. Unlocking, and not only closing,
-    /// frees it although a fork child still has the descriptor open.
+    /// Gives an exclusive lock up: removes the file while it is still locked, then unlocks it.
     pub(crate) fn remove(&self) {
-        if self.is_ours() {
+        // A fork child has the memory of a holder and neither the lock nor the right to remove the file.
+        if self.file.is_ours() {
             // A file that cannot be removed is harmless: the lock counts, not the file.
             fs::remove_file(&self.path).ok();
             self.file.unlock().ok();
@@ -92,7 +93,7 @@ impl LockFile {
 
     /// Gives a shared lock up; the last holder removes the file.
     pub(crate) fn remove_if_last(&self) {
-        if !self.is_ours() {
+        if !self.file.is_ours() {
             return;
         }
         self.file.unlock().ok();
@@ -104,12 +105,13 @@ impl LockFile {
     }
 }
 
-fn create(path: &Path) -> Result<File> {
+fn create(path: &Path) -> Result<LockDescriptor> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| StorageError::io("open a lock file", path, error))
+    LockDescriptor::open(|| options.open(path))
+        .map_err(|error| StorageError::io("open a lock file", path, error))
 }
 
 fn lock(file: &File, path: &Path, mode: LockMode) -> Result<bool> {

@@ -81,8 +81,7 @@ impl Placement {
     }
 
     fn file(&self) -> Result<BorrowedFile<'_>> {
-        let file = self.environment.environment().data_file();
-        file.map_err(|error| StorageError::database("open the data file", self.environment.path(), error))
+        self.environment.data_file()
     }
 
     fn failed(&self, action: &'static str, error: std::io::Error) -> StorageError {

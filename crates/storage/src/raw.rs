@@ -18,6 +18,7 @@ use mdbx_sys as ffi;
 
 use crate::layout::{CHUNK_PAGE, PADDING, PAGE_HEADER};
 use crate::platform::BorrowedFile;
+use crate::process::Process;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -118,7 +119,7 @@ impl<'a> Environment<'a> {
                 ptr::null_mut(),
             )
         })?;
-        Ok(ReadHandle { txn })
+        Ok(ReadHandle { txn, process: Process::current() })
     }
 }
 
@@ -143,6 +144,7 @@ unsafe extern "C" fn count_reader(
 /// A read transaction of C that owns itself. It must end before its environment closes: `Snapshot` sees to that.
 pub(crate) struct ReadHandle {
     txn: *mut ffi::MDBX_txn,
+    process: Process,
 }
 
 // SAFETY: the environment is opened with MDBX_NOSTICKYTHREADS (the libmdbx crate always sets it), so a read transaction is not
@@ -176,6 +178,10 @@ impl ReadHandle {
 
 impl Drop for ReadHandle {
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            // The transaction is the parent's, and a fork child has no table of readers to clear.
+            return;
+        }
         // SAFETY: the transaction is alive, nobody else uses it (`self` is borrowed exclusively), and it is not used again.
         unsafe { ffi::mdbx_txn_abort_ex(self.txn, ptr::null_mut()) };
     }

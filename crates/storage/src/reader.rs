@@ -153,6 +153,7 @@ impl BlobReader {
     /// [`StorageError::TooLarge`] when the process has spent its budget of memory mappings (one per 100 MiB) or of addresses:
     /// [`BlobReader::window`] and [`BlobReader::copy`] still work.
     pub fn map(self: &Arc<Self>) -> Result<Arc<Mapping>> {
+        self.store.check_process()?;
         let mut view = self.view.lock();
         if let Some(shared) = view.upgrade() {
             return Ok(shared);
@@ -273,12 +274,7 @@ impl BlobReader {
         &self,
         f: impl FnOnce(BorrowedFile<'_>, &Path) -> Result<T>,
     ) -> Result<T> {
-        let environment = &self.store.chunks;
-        let file = environment
-            .environment()
-            .data_file()
-            .map_err(|error| StorageError::database("open the data file", environment.path(), error))?;
-        f(file, environment.path())
+        f(self.store.chunks.data_file()?, self.store.chunks.path())
     }
 
     /// `length` as an address difference.

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use crate::digest::{BlobName, Incarnation};
 use crate::error::Result;
+use crate::process::Process;
 use crate::reader::BlobReader;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -23,6 +24,7 @@ pub(crate) struct Readers {
     /// The newest pinned state.
     head: Mutex<Weak<Snapshot>>,
     views: AtomicU64,
+    process: Process,
     pub(crate) signal: Arc<Signal>,
 }
 
@@ -77,6 +79,9 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.signal.stop();
+        // A fork child has no thread to stop, and may have a lock that another thread of its parent held.
+        if self.process.is_current() {
+            self.signal.stop();
+        }
     }
 }

@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 
 use crate::closing::{Closed, open_token};
 use crate::error::{Result, StorageError};
+use crate::platform;
+use crate::process::Process;
 use crate::store::Store;
 
 /// How a store is opened.
@@ -19,8 +21,8 @@ pub struct StoreOptions {
 }
 
 /// libmdbx forbids opening an environment twice in one process, so the open stores are kept here: for the process (a fork
-/// child has none of its parent's, hence the process id), path and mode.
-type OpenStores = HashMap<(u32, PathBuf), (Weak<Store>, Closed)>;
+/// child has none of its parent's, hence the process), path and mode.
+type OpenStores = HashMap<(Process, PathBuf), (Weak<Store>, Closed)>;
 static OPEN: LazyLock<Mutex<OpenStores>> = LazyLock::new(Mutex::default);
 
 /// Opens stores; every caller in the process gets the same one for a path.
@@ -47,7 +49,10 @@ impl StorageRegistry {
             fs::create_dir_all(&path).map_err(|error| StorageError::io("create the folder", &path, error))?;
         }
         let root = path.canonicalize().map_err(|error| StorageError::io("open the folder", &path, error))?;
-        let key = (std::process::id(), root.clone());
+        let key = (Process::current(), root.clone());
+        // A fork child has this map too, and what libmdbx does while opening.
+        let _pause =
+            platform::pause_forks().map_err(|error| StorageError::io("prepare for forks", &root, error))?;
         // The lock is held while opening, so that two threads cannot open one environment at once.
         let mut open = OPEN.lock();
         if let Some((store, closed)) = open.get(&key) {
@@ -85,7 +90,7 @@ mod tests {
         let registry = StorageRegistry::new(folder.path());
         let open = || registry.open("s".as_ref(), StoreOptions::default()).unwrap();
         let store = open();
-        let key = (std::process::id(), store.root().to_owned());
+        let key = (Process::current(), store.root().to_owned());
         let is_closed = || OPEN.lock().get(&key).unwrap().1.is_closed();
         let (chunks, manifests) = (Arc::clone(&store.chunks), Arc::clone(&store.manifests));
         drop(store);

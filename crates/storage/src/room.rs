@@ -5,13 +5,13 @@
 //! given back. Free pages inside the file are not counted as free space: they may have given their room back, too.
 //! On file systems (and systems) that cannot allocate without changing a file's size, the margin alone must do.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 
 use crate::environment::ChunkEnvironment;
 use crate::error::{Result, StorageError};
 use crate::layout::{CHUNK_GROWTH, CHUNK_PAGE};
+use crate::lock_file::LockFile;
 use crate::platform::{self, BorrowedFile};
 use crate::raw::{FreeSpan, PageRun, reclaimable_spans};
 use crate::store::Store;
@@ -57,16 +57,8 @@ impl Store {
     }
 
     /// Waits for the right to make room and take it. Held for milliseconds, and freed by the system when its holder dies.
-    pub(crate) fn lock_room(&self) -> Result<File> {
-        let path = self.locks().join(LOCK);
-        let fail = |error| StorageError::io("lock a file", &path, error);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(fail)?;
-        file.lock().map_err(fail)?;
-        Ok(file)
+    pub(crate) fn lock_room(&self) -> Result<LockFile> {
+        LockFile::wait(&self.locks().join(LOCK))
     }
 
     /// Makes the next transaction of C, which takes runs of these page counts, safe: when free pages inside the file cannot
@@ -74,7 +66,7 @@ impl Store {
     pub(crate) fn make_room(&self, runs: &[u64]) -> Result<()> {
         let need = runs.iter().sum::<u64>() * CHUNK_PAGE as u64;
         self.check_room(need)?;
-        let file = data_file(&self.chunks)?;
+        let file = self.chunks.data_file()?;
         let fail = |error| StorageError::io("look at the data file", &self.chunks.data_path(), error);
         let (size, _) = platform::file_size(file).map_err(fail)?;
         let start = used_end(&self.chunks)?;
@@ -98,7 +90,7 @@ impl Store {
     /// Gives the payload of a reserved run room of its own. Pages that an export shares (reflink) own none any more, and those
     /// of a run inside the file may have given theirs back.
     pub(crate) fn back(&self, run: PageRun) -> Result<()> {
-        let file = data_file(&self.chunks)?;
+        let file = self.chunks.data_file()?;
         let payload = run.payload_offset()..run.offset() + u64::from(run.pages) * CHUNK_PAGE as u64;
         match platform::punch(file, payload.start, payload.end - payload.start) {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => {
@@ -111,7 +103,7 @@ impl Store {
 
     /// Gives the room of a run that could not be backed whole back to the disk.
     pub(crate) fn unback(&self, run: PageRun) -> Result<()> {
-        let file = data_file(&self.chunks)?;
+        let file = self.chunks.data_file()?;
         let length = u64::from(run.pages.saturating_sub(1)) * CHUNK_PAGE as u64;
         platform::punch(file, run.payload_offset(), length)
             .map_err(|error| StorageError::io("give room back", &self.chunks.data_path(), error))
@@ -155,11 +147,6 @@ fn fit(runs: &[u64], spans: &[FreeSpan]) -> bool {
         }
         None => false,
     })
-}
-
-fn data_file(chunks: &ChunkEnvironment) -> Result<BorrowedFile<'_>> {
-    let file = chunks.environment().data_file();
-    file.map_err(|error| StorageError::database("open the data file", chunks.path(), error))
 }
 
 /// File offset after the last page in use.

@@ -23,7 +23,7 @@ impl Snapshot {
     /// Pins the newest state.
     pub(crate) fn begin(environment: Arc<ChunkEnvironment>) -> Result<Self> {
         let handle = environment
-            .environment()
+            .environment()?
             .begin_read()
             .map_err(|error| StorageError::database("pin a snapshot", environment.path(), error))?;
         Ok(Self { handle: Mutex::new(handle), environment })
@@ -75,11 +75,7 @@ impl Snapshot {
         }
         let mut on_disk = [0; PAGE_HEADER];
         let path = self.environment.path();
-        let file = self
-            .environment
-            .environment()
-            .data_file()
-            .map_err(|error| StorageError::database("open the data file", path, error))?;
+        let file = self.environment.data_file()?;
         platform::read_at(file, &mut on_disk, value.run.offset())
             .map_err(|error| StorageError::io("read a page header", path, error))?;
         if on_disk == value.page_header {

@@ -34,7 +34,7 @@ impl Store {
     fn release_locked(&self) -> Result<u64> {
         let before = self.chunks.disk_bytes()?;
         let fail = |error| StorageError::database("look for dead readers", self.chunks.path(), error);
-        self.chunks.environment().clear_dead_readers().map_err(fail)?;
+        self.chunks.environment()?.clear_dead_readers().map_err(fail)?;
         // libmdbx looks at the table of readers anew only after one has ended since it last did.
         drop(self.snapshot()?);
         let mut from_page = 0;
@@ -50,7 +50,7 @@ impl Store {
         let path = self.chunks.path();
         let fail = |error| StorageError::database("list free pages", path, error);
         let transaction = self.chunks.writable()?.begin_rw_txn().map_err(fail)?;
-        let file = self.chunks.environment().data_file().map_err(fail)?;
+        let file = self.chunks.data_file()?;
         let mut punched = 0;
         for span in reclaimable_spans(&transaction).map_err(fail)? {
             let bytes = span.pages * CHUNK_PAGE as u64;

@@ -93,8 +93,17 @@ impl Store {
         self.manifests.write(f)
     }
 
+    /// Fails in a fork child of the process that opened the store: open it again there.
+    ///
+    /// # Errors
+    /// [`StorageError::Forked`].
+    pub fn check_process(&self) -> Result<()> {
+        self.manifests.check()
+    }
+
     /// Refuses what a store opened read-only cannot do.
     pub(crate) fn check_writable(&self) -> Result<()> {
+        self.check_process()?;
         if self.read_only {
             return Err(StorageError::ReadOnly {
                 path: self.root.clone(),

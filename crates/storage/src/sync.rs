@@ -17,6 +17,7 @@ use crate::key::Key;
 use crate::ledger::Ledger;
 use crate::placement::Placement;
 use crate::platform;
+use crate::process::Process;
 use crate::snapshot::Snapshot;
 use crate::table::Blobs;
 
@@ -42,7 +43,7 @@ pub(crate) struct Syncer {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// A fork child has the handle but not the thread.
-    process: u32,
+    process: Process,
 }
 
 impl Syncer {
@@ -53,7 +54,7 @@ impl Syncer {
         manifests: Arc<ManifestEnvironment>,
     ) -> Self {
         let shared = Shared { chunks, manifests, backlog: Backlog::default(), members: Mutex::default() };
-        Self { root, shared: Arc::new(shared), thread: Mutex::new(None), process: std::process::id() }
+        Self { root, shared: Arc::new(shared), thread: Mutex::new(None), process: Process::current() }
     }
 
     /// Admits the writes of all writers.
@@ -98,7 +99,7 @@ impl Syncer {
 
 impl Drop for Syncer {
     fn drop(&mut self) {
-        if self.process != std::process::id() {
+        if !self.process.is_current() {
             return;
         }
         self.backlog().close();
@@ -151,8 +152,7 @@ impl Shared {
     }
 
     fn sync_chunks(&self) -> Result<()> {
-        let file = self.chunks.environment().data_file();
-        let file = file.map_err(|e| StorageError::database("open the data file", self.chunks.path(), e))?;
+        let file = self.chunks.data_file()?;
         // Not classified by kind: whatever the reason, what was written may be lost.
         platform::sync_data(file).map_err(|source| StorageError::Io {
             action: SYNC,

@@ -79,6 +79,7 @@ impl Store {
     /// # Errors
     /// [`StorageError::Database`] when M cannot be written.
     pub fn record_uses(&self) -> Result<()> {
+        self.check_process()?;
         let signal = &self.readers.signal;
         let _recording = signal.recording.lock();
         let uses = std::mem::take(&mut signal.state.lock().uses);
@@ -104,6 +105,7 @@ impl Store {
     /// [`StorageError::Database`] when no snapshot can be taken, [`StorageError::Corrupt`] when a chunk of a live reader is
     /// damaged; the other readers' pins are moved nevertheless.
     pub fn refresh_pins(&self) -> Result<usize> {
+        self.check_process()?;
         let readers = self.readers.all();
         let mut chunks = readers.iter().filter_map(|reader| reader.chunks()).peekable();
         if chunks.peek().is_none() {

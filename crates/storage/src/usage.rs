@@ -79,7 +79,7 @@ impl Store {
         })?;
         usage.reusable = self.reusable()?;
         usage.disk_bytes = self.chunks.disk_bytes()? + self.manifests.disk_bytes()?;
-        usage.readers = self.chunks.environment().live_readers().map_err(|error| self.failed(error))?;
+        usage.readers = self.chunks.environment()?.live_readers().map_err(|error| self.failed(error))?;
         usage.views = self.readers.views();
         Ok(usage)
     }

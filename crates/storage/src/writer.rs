@@ -181,6 +181,7 @@ impl BlobWriter {
         let Some(work) = &self.inner.work else {
             return Err(refused(*self.name(), "it is complete already"));
         };
+        self.inner.store.check_process()?;
         let backlog = self.inner.store.syncer.backlog();
         backlog.admit(length)?;
         let outcome = work.write(offset..end, bytes);
@@ -195,7 +196,10 @@ impl BlobWriter {
     /// opened anew.
     pub fn checkpoint(&self) -> Result<()> {
         match &self.inner.work {
-            Some(_) => self.inner.store.syncer.checkpoint(),
+            Some(_) => {
+                self.inner.store.check_process()?;
+                self.inner.store.syncer.checkpoint()
+            }
             None => Ok(()),
         }
     }
@@ -215,6 +219,10 @@ impl Work {
 impl Drop for Inner {
     fn drop(&mut self) {
         let Some(work) = &self.work else { return };
+        if self.store.check_process().is_err() {
+            // A fork child has neither the threads nor the lease.
+            return;
+        }
         work.ledger.end_hashing();
         if let Some(hasher) = work.hasher.lock().take() {
             hasher.join().ok();

@@ -20,6 +20,11 @@ mod address_range;
 #[cfg(unix)]
 pub(crate) use address_range::AddressRange;
 
+#[cfg(unix)]
+mod fork;
+#[cfg(unix)]
+pub(crate) use fork::{inherit, open_uninherited, pause_forks};
+
 /// Some bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {

@@ -152,3 +152,20 @@ impl AddressRange {
         match self.0 {}
     }
 }
+
+/// While one lives, no other thread of the process forks: none does here.
+pub(crate) struct ForkPause;
+
+/// Nothing to wait for: there is no fork.
+#[expect(clippy::unnecessary_wraps, reason = "the same signature as elsewhere")]
+pub(crate) fn pause_forks() -> io::Result<ForkPause> {
+    Ok(ForkPause)
+}
+
+/// Opens a file with `open`: there is no fork child to inherit it.
+pub(crate) fn open_uninherited(open: impl FnOnce() -> io::Result<File>) -> io::Result<File> {
+    open()
+}
+
+/// Ends what [`open_uninherited`] began, before the file is closed.
+pub(crate) fn inherit(_: &File) {}

@@ -122,7 +122,7 @@ impl Churn {
             assert_eq!(reader.size(), content.size);
             assert_eq!(crc32c(&reader.copy(0..content.size).unwrap()), *crc, "{content:?} changed");
         }
-        assert_eq!(crate::raw::problems(self.store.chunks.environment()), 0);
+        assert_eq!(crate::raw::problems(self.store.chunks.environment().unwrap()), 0);
     }
 
     fn run(mut self) {

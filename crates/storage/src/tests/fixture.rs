@@ -119,7 +119,7 @@ pub(crate) fn reserve(store: &Store, size: u64) -> Incarnation {
 /// Writes `bytes` at `offset` of the blob, past every check.
 pub(crate) fn write(store: &Store, incarnation: &Incarnation, size: u64, offset: u64, bytes: &[u8]) {
     let runs = store.snapshot().unwrap().runs(incarnation, size).unwrap().unwrap();
-    let file = store.chunks.environment().data_file().unwrap();
+    let file = store.chunks.data_file().unwrap();
     let mut rest = bytes;
     for piece in pieces(&runs, size, offset..offset + bytes.len() as u64) {
         let (part, after) = rest.split_at(usize::try_from(piece.length).unwrap());

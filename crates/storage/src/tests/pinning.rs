@@ -7,7 +7,7 @@ use super::fixture::{Content, add, evict, new_store};
 const MIB: u64 = 1 << 20;
 
 fn live_readers(store: &crate::Store) -> u64 {
-    store.chunks.environment().live_readers().unwrap()
+    store.chunks.environment().unwrap().live_readers().unwrap()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::table::{Blobs, Inlines, Uses};
 const MIB: u64 = 1 << 20;
 
 fn problems(store: &Store) -> usize {
-    crate::raw::problems(store.chunks.environment())
+    crate::raw::problems(store.chunks.environment().unwrap())
 }
 
 #[test]
