@@ -165,13 +165,16 @@ impl Batch {
 
 /// Brings one file.
 async fn bring(inner: &Arc<Inner>, scope: &RepoScope, file: &ManifestFile, slot: &Slot) -> Result<()> {
-    let flight = inner.flights.join(inner, scope, file)?;
-    slot.set(&flight);
-    flight.wait().await?;
-    let published = inner.read(|txn| Ok(txn.get::<Files>(&Key::file(scope, &file.path))?.is_some()))?;
-    if !published {
-        // The flight was another commit's or repository's and brought the same bytes: publish them here too.
-        inner.flights.join(inner, scope, file)?.wait().await?;
+    loop {
+        let flight = inner.flights.join(inner, scope, file)?;
+        slot.set(&flight);
+        flight.wait().await?;
+        // A flight of another path, commit or repository brought the same bytes and published them there only. Each turn
+        // publishes one of those who wait.
+        if flight.publishes(scope, &file.path)
+            || inner.read(|txn| Ok(txn.get::<Files>(&Key::file(scope, &file.path))?.is_some()))?
+        {
+            return Ok(());
+        }
     }
-    Ok(())
 }

@@ -56,6 +56,9 @@ async fn bring(batch: &Arc<Batch>, quant: &str) -> Result<()> {
 }
 
 async fn note_complete(batch: &Arc<Batch>) -> Result<()> {
+    if batch.inner.is_read_only() {
+        return Ok(());
+    }
     let places = batch.places.clone();
     batch.remember(move |history| history.complete(&places)).await
 }

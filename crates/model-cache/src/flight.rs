@@ -40,6 +40,8 @@ pub(crate) struct Flights {
 
 /// One transfer. It is cancelled, keeping what came, when the last caller drops it.
 pub(crate) struct Flight {
+    scope: RepoScope,
+    path: String,
     loaded: Arc<AtomicU64>,
     outcome: watch::Receiver<Option<Outcome>>,
     cancel: CancellationToken,
@@ -85,12 +87,17 @@ fn start(inner: &Arc<Inner>, scope: &RepoScope, file: &ManifestFile) -> Result<F
         let out = job.run().await.map_err(Arc::new);
         sender.send_replace(Some(out));
     })?;
-    Ok(Flight { loaded, outcome, cancel })
+    Ok(Flight { scope: scope.clone(), path: file.path.clone(), loaded, outcome, cancel })
 }
 
 impl Flight {
     fn is_over(&self) -> bool {
         self.outcome.borrow().is_some() || self.cancel.is_cancelled()
+    }
+
+    /// Whether this path of this commit is the one it publishes.
+    pub(crate) fn publishes(&self, scope: &RepoScope, path: &str) -> bool {
+        self.path == path && self.scope == *scope
     }
 
     /// Counter of the file's bytes that are here.

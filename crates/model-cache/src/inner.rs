@@ -100,9 +100,14 @@ impl Inner {
         })
     }
 
+    /// Whether this handle may not write. The store below may be writable all the same: the process shares it.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.options.read_only || self.store.is_read_only()
+    }
+
     /// Refuses what would write into a cache opened read-only.
     pub(crate) fn check_writable(&self) -> Result<()> {
-        if !self.store.is_read_only() {
+        if !self.is_read_only() {
             return Ok(());
         }
         Err(Error::Storage(StorageError::ReadOnly {
@@ -116,6 +121,7 @@ impl Inner {
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
+        self.store.check_process()?;
         if self.closing.is_cancelled() { Err(self.closed()) } else { Ok(()) }
     }
 }

@@ -20,24 +20,32 @@ pub(crate) struct Lookup<'a, 'db> {
 }
 
 impl Lookup<'_, '_> {
-    /// The repository's id as the API returned it, for any spelling or old name seen so far.
-    pub(crate) fn canonical(&self, repo: &str) -> Result<String> {
+    /// The names a repository is stored under, for any spelling or old name seen so far: its id as the API returned it last, then
+    /// the name as asked, under which older listings may be.
+    pub(crate) fn names(&self, repo: &str) -> Result<Vec<String>> {
         let alias = self.txn.get::<Aliases>(&Key::alias(self.endpoint, repo))?;
-        Ok(alias.map_or_else(|| repo.to_owned(), |AliasRecord { repo }| repo))
+        let mut names: Vec<String> = alias.into_iter().map(|AliasRecord { repo }| repo).collect();
+        if names.iter().all(|name| name != repo) {
+            names.push(repo.to_owned());
+        }
+        Ok(names)
     }
 
     /// Commits a revision was seen at, newest first; a full hash is its own.
     pub(crate) fn scopes(&self, repo: &str, revision: &str) -> Result<Vec<RepoScope>> {
-        if let Some(reference) = self.reference(repo, revision)? {
-            return Ok(self.scopes_of(repo, reference));
+        let names = self.names(repo)?;
+        let mut scopes = Vec::new();
+        for name in &names {
+            if let Some(reference) = self.reference(name, revision)? {
+                scopes.extend(self.scopes_of(name, reference));
+            }
         }
-        let canonical = self.canonical(repo)?;
-        if is_commit(revision) {
+        if scopes.is_empty() && is_commit(revision) {
             let commit = revision.to_ascii_lowercase();
-            return Ok(vec![RepoScope { endpoint: self.endpoint.clone(), repo: canonical, commit }]);
+            let scope = |repo| RepoScope { endpoint: self.endpoint.clone(), repo, commit: commit.clone() };
+            scopes.extend(names.into_iter().map(scope));
         }
-        let reference = if canonical == repo { None } else { self.reference(&canonical, revision)? };
-        Ok(reference.map_or_else(Vec::new, |reference| self.scopes_of(&canonical, reference)))
+        Ok(scopes)
     }
 
     fn reference(&self, repo: &str, revision: &str) -> Result<Option<RefRecord>> {

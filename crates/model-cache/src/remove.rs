@@ -50,6 +50,7 @@ pub(crate) async fn file(
     check_repo(&repo)?;
     let revision = check_revision(revision.as_deref())?.to_owned();
     blocking(move || {
+        inner.check_writable()?;
         let endpoint = &inner.endpoint;
         let found = inner.read(|txn| Lookup { txn, endpoint }.file(&repo, &revision, &path))?;
         let Some((scope, _)) = found else {
@@ -72,6 +73,7 @@ pub(crate) async fn quant(
     check_repo(&repo)?;
     let revision = check_revision(revision.as_deref())?.to_owned();
     blocking(move || {
+        inner.check_writable()?;
         let (record, name) = find_quant(&inner, &repo, &revision, &quant)?;
         refuse_live(&inner, &record, &name)?;
         let (paths, kept) = only_of_quant(&inner, &record, &name)?;
@@ -90,6 +92,7 @@ pub(crate) async fn repo(inner: Arc<Inner>, repo: String, revision: Option<Strin
         check_revision(Some(revision))?;
     }
     blocking(move || {
+        inner.check_writable()?;
         let records = manifests_of(&inner, &repo, revision.as_deref())?;
         for record in &records {
             for quant in &record.quants {
@@ -172,11 +175,12 @@ fn manifests_of(inner: &Inner, repo: &str, revision: Option<&str>) -> Result<Vec
             }
             return Ok(records);
         }
-        let prefix = Key::manifests(&inner.endpoint, &lookup.canonical(repo)?);
-        txn.scan::<Manifests>(&prefix, |_, record| {
-            records.push(record);
-            Ok(ControlFlow::Continue(()))
-        })?;
+        for name in lookup.names(repo)? {
+            txn.scan::<Manifests>(&Key::manifests(&inner.endpoint, &name), |_, record| {
+                records.push(record);
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
         Ok(records)
     })?;
     if records.is_empty() { Err(not_here(repo, revision.unwrap_or("any revision"))) } else { Ok(records) }

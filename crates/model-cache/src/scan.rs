@@ -53,7 +53,7 @@ async fn keep(inner: &Arc<Inner>, asked: String, revision: String, listing: List
     let inner = Arc::clone(inner);
     blocking(move || {
         let record = to_record(&inner.options.endpoint, listing);
-        if !inner.store.is_read_only() {
+        if !inner.is_read_only() {
             inner.store.write(|txn| write(txn, &inner, &asked, &revision, &record))?;
         }
         let probe = Probe { store: &inner.store, endpoint: &inner.endpoint };
