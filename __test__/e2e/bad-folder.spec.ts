@@ -1,5 +1,5 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, copyFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { ModelCache } from '@tabagent/model-cache'
 import test from 'ava'
 import { randomBytes } from '../support/content.js'
@@ -17,6 +17,8 @@ async function leaveStore(t: Parameters<typeof openStore>[0]) {
   const { cache, hub, path } = await openStore(t, onnxFiles(SIZE))
   await cache.downloadQuant(REPO, 'q8')
   await cache.close()
+  // The way to it is open to all, which that of a new temporary folder is not.
+  await chmod(dirname(path), 0o755)
   const options = { path, endpoint: hub.url }
   /** In a process of its own: what this one has mapped must not help. */
   const intact = async () => {
@@ -127,18 +129,23 @@ test('a store of a newer format is refused and left alone', async (t) => {
   t.is(await intact(), digest, 'what is stored is all there')
 })
 
-test('a damaged store fails with a code and never takes the process with it', async (t) => {
-  const { path, options } = await leaveStore(t)
-  const location = join(path, 'model_cache_manifests', 'mdbx.dat')
-  const size = (await readFile(location)).length
-  await replaceFile(location, randomBytes(size, 'damage'))
-  const reader = new CacheProcess(t)
-  const error = await t.throwsAsync<Error & { code?: string }>(reader.open(options))
-  t.true(['ERR_CORRUPT', 'ERR_VERSION_MISMATCH', 'ERR_IO'].includes(error?.code ?? ''), error?.message)
-  t.true(error?.message.includes(path), error?.message)
-  await mkdir(join(path, 'elsewhere'))
-  await t.notThrowsAsync(reader.open({ path: join(path, 'elsewhere') }), 'the process goes on')
-})
+for (const part of ['model_cache_manifests', 'model_cache_chunks']) {
+  test(`a store with damaged ${part} fails with a code and never takes the process with it`, async (t) => {
+    const { path, options } = await leaveStore(t)
+    const location = join(path, part, 'mdbx.dat')
+    await copyFile(location, `${location}.new`)
+    const copy = await open(`${location}.new`, 'r+')
+    await copy.write(randomBytes(MIB / 4, 'damage'), 0, MIB / 4, 0)
+    await copy.close()
+    await rename(`${location}.new`, location)
+    const reader = new CacheProcess(t)
+    const error = await t.throwsAsync<Error & { code?: string }>(reader.open(options))
+    t.true(['ERR_CORRUPT', 'ERR_VERSION_MISMATCH', 'ERR_IO'].includes(error?.code ?? ''), error?.message)
+    t.true(error?.message.includes(path), error?.message)
+    await mkdir(join(path, 'elsewhere'))
+    await t.notThrowsAsync(reader.open({ path: join(path, 'elsewhere') }), 'the process goes on')
+  })
+}
 
 /** Puts another format into the format record: its key, its schema, and the format as a 32-bit number. */
 function withFormat(store: Buffer, found: number, wanted: number): Buffer {

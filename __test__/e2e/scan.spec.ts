@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { ModelCache } from '@tabagent/model-cache'
+import { ModelCache, type OpenOptions } from '@tabagent/model-cache'
 import test from 'ava'
 import { makeFolder } from '../support/folder.js'
 import { expectRequests, startHub } from '../support/hub.js'
@@ -86,6 +86,19 @@ test('a revision that is not there: its name and what there could be', async (t)
   })
   t.like(error, { repo: REPO })
   await t.throwsAsync(cache.downloadQuant(REPO, 'q8', { revision: 'v9' }), { code: 'ERR_REVISION_NOT_FOUND' })
+})
+
+test('a Hub that has had enough: when to try again', async (t) => {
+  const quotas = { api: 1, resolvers: 3000, window: 300 }
+  const { hub } = await startHub(t, { [REPO]: onnxFiles(SIZE), 'acme/other': onnxFiles(SIZE) }, { quotas })
+  const cache = await openAt(t, hub.url, { retries: 0 })
+  const { commit } = await cache.scanRepo(REPO)
+  const error = await t.throwsAsync<Error & { retryAfter?: number }>(cache.scanRepo('acme/other'), {
+    code: 'ERR_RATE_LIMITED',
+    message: /wait, or pass a token/,
+  })
+  t.true((error?.retryAfter ?? 0) > 0 && (error?.retryAfter ?? 301) <= 301)
+  t.is(cache.getManifest(REPO)?.commit, commit)
 })
 
 test('a gated repository can be listed by all and read by those who may', async (t) => {
@@ -181,7 +194,7 @@ test('tags and branches are their own listings of the same repository', async (t
 async function openAt(
   t: Parameters<typeof makeFolder>[0],
   endpoint: string,
-  options: { token?: string; path?: string } = {},
+  options: OpenOptions = {},
 ): Promise<ModelCache> {
   const path = options.path ?? join(await makeFolder(t), 'store')
   const cache = await ModelCache.open({ ...options, path, endpoint })

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import test from 'ava'
 import { randomBytes } from '../support/content.js'
-import { expectRequests } from '../support/hub.js'
+import { makeFolder } from '../support/folder.js'
+import { expectRequests, startHub } from '../support/hub.js'
 import { ggufFiles, onnxFiles } from '../support/repository.js'
 import { openStore, REPO } from '../support/store.js'
 import { CacheProcess } from './cache-process.js'
@@ -59,6 +61,17 @@ test('when the first process is killed, the waiting one takes over what it left'
   t.is(quantOf(await two.done, 'Q4_K_M').status, 'downloaded')
   t.true(cdnBytes(hub) <= SIZE / 2 + SLACK)
   t.is(await second.digest(REPO, PATH), DIGEST)
+})
+
+test('processes that make a store at the same time make one', async (t) => {
+  const { hub } = await startHub(t, { [REPO]: onnxFiles(ONE_BODY) })
+  const options = { path: join(await makeFolder(t), 'not', 'yet', 'there'), endpoint: hub.url }
+  const children = await Promise.all(Array.from({ length: 6 }, () => CacheProcess.open(t, options)))
+  await Promise.all(children.map((child) => child.call('downloadQuant', REPO, 'q8')))
+  t.is(cdnBytes(hub), ONE_BODY)
+  const path = 'onnx/model_quantized.onnx'
+  const expected = createHash('sha256').update(randomBytes(ONE_BODY, path)).digest('hex')
+  for (const child of children) t.is(await child.digest(REPO, path), expected)
 })
 
 test('a process sees at once what another has scanned, stored and removed', async (t) => {
