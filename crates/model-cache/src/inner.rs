@@ -82,7 +82,7 @@ impl Inner {
 
     /// Starts a task that `close` waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-        self.tasks.spawn_on(task, runtime::handle()?);
+        self.tasks.spawn_on(task, &runtime::handle()?);
         Ok(())
     }
 

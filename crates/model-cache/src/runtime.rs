@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::LazyLock;
+use std::sync::{Mutex, PoisonError};
 
 use tabagent_storage::StorageError;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -10,23 +10,37 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 
-/// Two threads drive all sockets; disk work goes to the blocking pool.
-static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
-    Builder::new_multi_thread().worker_threads(2).thread_name("model-cache").enable_all().build()
-});
+/// The runtime and the process whose threads drive it: a fork child has its parent's runtime without them.
+static RUNTIME: Mutex<Option<(u32, Runtime)>> = Mutex::new(None);
 
-/// The handle of the runtime.
+/// Two threads drive all sockets; disk work goes to the blocking pool.
+fn start() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).thread_name("model-cache").enable_all().build()
+}
+
+/// The handle of this process's runtime.
 ///
 /// # Errors
 /// [`StorageError::Io`] when the system refuses threads or descriptors.
-pub(crate) fn handle() -> Result<&'static Handle> {
-    RUNTIME.as_ref().map(Runtime::handle).map_err(|error| {
+pub(crate) fn handle() -> Result<Handle> {
+    let mut known = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if let Some((owner, runtime)) = &*known
+        && *owner == process
+    {
+        return Ok(runtime.handle().clone());
+    }
+    let runtime = start().map_err(|source| {
         Error::Storage(StorageError::Io {
             action: "start the download threads",
             path: std::path::PathBuf::new(),
-            source: io::Error::new(error.kind(), error.to_string()),
+            source,
         })
-    })
+    })?;
+    let handle = runtime.handle().clone();
+    // Dropping the parent's would wait for threads that are not here.
+    std::mem::forget(known.replace((process, runtime)));
+    Ok(handle)
 }
 
 /// Runs `future` on the runtime. Dropping the returned future drops `future` too: the caller has detached.

@@ -10,14 +10,11 @@ pub type Result<T> = std::result::Result<T, StorageError>;
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// Free space and call again; nothing complete was lost.
-    #[error(
-        "not enough disk space at {}: {needed} bytes needed, {available} available; free some space and call again",
-        path.display()
-    )]
+    #[error("not enough disk space at {}{}; free some space and call again", path.display(), amounts(*needed, *available))]
     NoSpace {
         /// Folder of the store.
         path: PathBuf,
-        /// Bytes the operation needs, safety margin included.
+        /// Bytes the operation needs, safety margin included; 0 when only the system knows.
         needed: u64,
         /// Bytes the file system has for this user.
         available: u64,
@@ -39,7 +36,7 @@ pub enum StorageError {
         reason: String,
     },
     /// The store or its file system cannot be written.
-    #[error("the model cache at {} cannot be written: {reason}", path.display())]
+    #[error("the model cache at {} cannot be written: {reason}; choose another folder, or allow writing to this one", path.display())]
     ReadOnly {
         /// Folder of the store.
         path: PathBuf,
@@ -90,7 +87,7 @@ pub enum StorageError {
         reason: String,
     },
     /// The operating system refused.
-    #[error("cannot {action} at {}: {source}", path.display())]
+    #[error("cannot {action} at {}: {source}; {}", path.display(), advice(source.kind()))]
     Io {
         /// Verb phrase, as in "cannot ...".
         action: &'static str,
@@ -109,6 +106,17 @@ pub enum StorageError {
         /// The cause.
         source: libmdbx::Error,
     },
+}
+
+/// What to do about an operating system error.
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "choose another folder, or move away what is there"
+        }
+        io::ErrorKind::NotFound => "check the path, or create it by opening it for writing once",
+        _ => "check the disk, then try again",
+    }
 }
 
 impl StorageError {
@@ -159,9 +167,30 @@ impl StorageError {
     }
 }
 
+/// The part of a message that says how much is missing, where that is known.
+fn amounts(needed: u64, available: u64) -> String {
+    if needed == 0 {
+        return String::new();
+    }
+    format!(": {needed} bytes needed, {available} available")
+}
+
 fn disk_full(code: i32) -> bool {
     matches!(
         io::Error::from_raw_os_error(code).kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_nobody_knows_are_not_told() {
+        let full = StorageError::io("write", Path::new("/s"), io::ErrorKind::StorageFull.into());
+        assert_eq!(full.to_string(), "not enough disk space at /s; free some space and call again");
+        let short = StorageError::NoSpace { path: "/s".into(), needed: 5, available: 3 };
+        assert!(short.to_string().contains("/s: 5 bytes needed, 3 available"), "{short}");
+    }
 }

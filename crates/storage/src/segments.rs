@@ -119,7 +119,7 @@ impl SegmentSet {
 
     fn overlapping(&self, range: &Range<u64>) -> Vec<u64> {
         let first = self.at(range.start).map_or(range.start, |segment| segment.start);
-        if first >= range.end {
+        if range.is_empty() || first >= range.end {
             return Vec::new();
         }
         self.by_start.range(first..range.end).map(|(start, _)| *start).collect()
@@ -170,6 +170,14 @@ mod tests {
             [(BLOCK_SIZE - 4, 4), (BLOCK_SIZE, 6)]
         );
         assert_eq!(cut[0].crc, crc32c(&bytes[..4]));
+    }
+
+    #[test]
+    fn a_write_of_no_bytes_loses_none() {
+        let mut set = SegmentSet::default();
+        set.insert(Segment { start: 0, length: 10, crc: 1 });
+        set.remove(&(5..5));
+        assert_eq!(set.covered(), 10);
     }
 
     #[test]

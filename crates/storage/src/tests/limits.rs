@@ -51,7 +51,8 @@ fn ten_thousand_cycles() {
     (0..100).for_each(|_| cycle());
     let before = (mappings(), anonymous_memory());
     (0..10_000).for_each(|_| cycle());
-    assert!(mappings() <= before.0 + 2, "{} mappings, {} before", mappings(), before.0);
+    // A leak would be one per cycle; the store's thread may get its own memory only now.
+    assert!(mappings() <= before.0 + 100, "{} mappings, {} before", mappings(), before.0);
     let grown = anonymous_memory().saturating_sub(before.1);
     assert!(grown < 8 << 10, "{grown} KiB of memory more");
     let usage = store.usage().unwrap();
