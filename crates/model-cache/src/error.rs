@@ -33,11 +33,11 @@ pub enum Error {
         available: Vec<String>,
     },
     /// The commit has no such file.
-    #[error("{repo} has no file \"{path}\" at commit {commit}; scan the repository to see what is there")]
+    #[error("{repo} has no file \"{path}\" at {commit}; scan the repository to see what is there")]
     FileNotFound {
         /// Repository.
         repo: String,
-        /// Commit that was looked at.
+        /// Commit that was looked at, or the revision when none of its commits has the file.
         commit: String,
         /// Path as asked for.
         path: String,
