@@ -1,4 +1,4 @@
-// npm run bench               every measurement (about five minutes)
+// npm run bench               every measurement (about six minutes, 12 GiB of disk)
 // npm run bench -- a d        only these
 import { downloadSpeed } from './download.js'
 import { downloadMemory } from './download-memory.js'
