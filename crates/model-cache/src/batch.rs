@@ -79,7 +79,7 @@ impl Batch {
         change: impl FnOnce(&History<'_>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
         let batch = Arc::clone(self);
-        blocking(move || {
+        blocking(self.inner.tasks.token(), move || {
             change(&History {
                 store: &batch.inner.store,
                 record: &batch.record,
@@ -120,10 +120,11 @@ impl Batch {
         for (index, file) in missing.filter_map(|(index, _)| Some((index, self.files.get(index)?))) {
             let (gate, slot) = (Arc::clone(&gate), meter.slot(index));
             let (inner, scope, file) = (Arc::clone(&self.inner), self.scope.clone(), file.clone());
-            tasks.spawn(async move {
+            let here = self.states.get(index).map_or(0, |state| state.downloaded);
+            tasks.spawn(self.inner.tasks.track_future(async move {
                 let _turn = gate.acquire_owned().await;
-                bring(&inner, &scope, &file, &slot).await
-            });
+                bring(&inner, &scope, &file, here, &slot).await
+            }));
         }
         tasks
     }
@@ -132,7 +133,7 @@ impl Batch {
     async fn check_room(&self) -> Result<()> {
         let needed = self.total().saturating_sub(self.loaded_before());
         let (inner, scope, places) = (Arc::clone(&self.inner), self.scope.clone(), self.places.clone());
-        blocking(move || {
+        blocking(self.inner.tasks.token(), move || {
             // Without the network nothing comes that could need the room.
             if let Some(limit) = inner.options.max_size.filter(|_| !inner.options.offline) {
                 make_room(&inner, limit, needed, &Claim { scope: &scope, places: &places })?;
@@ -163,10 +164,16 @@ impl Batch {
     }
 }
 
-/// Brings one file.
-async fn bring(inner: &Arc<Inner>, scope: &RepoScope, file: &ManifestFile, slot: &Slot) -> Result<()> {
+/// Brings one file, `here` bytes of which are stored already.
+async fn bring(
+    inner: &Arc<Inner>,
+    scope: &RepoScope,
+    file: &ManifestFile,
+    here: u64,
+    slot: &Slot,
+) -> Result<()> {
     loop {
-        let flight = inner.flights.join(inner, scope, file)?;
+        let flight = inner.flights.join(inner, scope, file, here)?;
         slot.set(&flight);
         flight.wait().await?;
         // A flight of another path, commit or repository brought the same bytes and published them there only. Each turn

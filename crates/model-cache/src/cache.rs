@@ -1,8 +1,9 @@
 //! The cache as callers hold it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use tabagent_storage::StorageRegistry;
 
 use crate::cached_file::{CachedFile, FileView};
@@ -15,7 +16,7 @@ use crate::options::{CacheOptions, DownloadOptions, ScanOptions};
 use crate::progress::ProgressCallback;
 use crate::remove::{self, RemoveReport};
 use crate::repo_name::{check_path, check_repo, check_revision};
-use crate::runtime::run;
+use crate::runtime::{blocking, run};
 use crate::stats::{self, CacheStats};
 use crate::{download, scan};
 
@@ -25,7 +26,9 @@ use crate::{download, scan};
 /// caller, and a transfer ends (keeping what came) when its last caller is gone.
 #[derive(Clone)]
 pub struct ModelCache {
-    inner: Arc<Inner>,
+    path: PathBuf,
+    /// Gone once closed, and the store with it as soon as no view needs it.
+    inner: Arc<RwLock<Option<Arc<Inner>>>>,
 }
 
 impl ModelCache {
@@ -47,13 +50,22 @@ impl ModelCache {
     /// `ERR_READ_ONLY`, `ERR_IO`, `ERR_VERSION_MISMATCH`, `ERR_UNSUPPORTED_FILESYSTEM` when the folder cannot be used;
     /// `ERR_INVALID_ARGUMENT` for an endpoint that is not an http(s) URL.
     pub fn open(registry: &StorageRegistry, path: &Path, options: CacheOptions) -> Result<Self> {
-        Ok(Self { inner: Arc::new(Inner::open(registry, path, options)?) })
+        let inner = Arc::new(Inner::open(registry, path, options)?);
+        Ok(Self { path: inner.store.root().to_owned(), inner: Arc::new(RwLock::new(Some(inner))) })
+    }
+
+    /// What an open cache is made of.
+    fn inner(&self) -> Result<Arc<Inner>> {
+        let inner = self.inner.read().clone();
+        let inner = inner.ok_or_else(|| Error::Closed { path: self.path.display().to_string() })?;
+        inner.store.check_process()?;
+        Ok(inner)
     }
 
     /// The cache's folder, canonical.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.inner.store.root()
+        &self.path
     }
 
     /// Lists a repository's `main` branch with one request and sorts its files into quants.
@@ -70,7 +82,8 @@ impl ModelCache {
     /// `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`,
     /// `ERR_RATE_LIMITED`, `ERR_NETWORK` (only when nothing is stored), `ERR_HTTP`, `ERR_OFFLINE`, `ERR_CLOSED`.
     pub async fn scan_repo_with(&self, repo: &str, options: ScanOptions) -> Result<Manifest> {
-        self.inner.call(scan::scan(Arc::clone(&self.inner), repo.to_owned(), options)).await
+        let inner = self.inner()?;
+        inner.call(scan::scan(Arc::clone(&inner), repo.to_owned(), options)).await
     }
 
     /// Downloads a quant of the `main` branch.
@@ -97,9 +110,8 @@ impl ModelCache {
         quant: &str,
         options: DownloadOptions,
     ) -> Result<Manifest> {
-        self.inner
-            .call(download::quant(Arc::clone(&self.inner), repo.to_owned(), quant.to_owned(), options))
-            .await
+        let inner = self.inner()?;
+        inner.call(download::quant(Arc::clone(&inner), repo.to_owned(), quant.to_owned(), options)).await
     }
 
     /// Downloads one file of the `main` branch if it is not here yet.
@@ -125,9 +137,8 @@ impl ModelCache {
         path: &str,
         options: DownloadOptions,
     ) -> Result<FileInfo> {
-        self.inner
-            .call(download::file(Arc::clone(&self.inner), repo.to_owned(), path.to_owned(), options))
-            .await
+        let inner = self.inner()?;
+        inner.call(download::file(Arc::clone(&inner), repo.to_owned(), path.to_owned(), options)).await
     }
 
     /// Opens a file, downloading it first if it is not here.
@@ -152,9 +163,9 @@ impl ModelCache {
     /// # Errors
     /// `ERR_INVALID_ARGUMENT`, `ERR_CORRUPT`, `ERR_CLOSED`.
     pub fn get_manifest(&self, repo: &str, revision: Option<&str>) -> Result<Option<Manifest>> {
-        self.inner.check_open()?;
+        let inner = self.inner()?;
         check_repo(repo)?;
-        self.inner.manifest(repo, check_revision(revision)?)
+        inner.manifest(repo, check_revision(revision)?)
     }
 
     /// The newest stored manifest of every revision that was scanned at this endpoint.
@@ -162,8 +173,8 @@ impl ModelCache {
     /// # Errors
     /// `ERR_CORRUPT`, `ERR_CLOSED`.
     pub fn list_manifests(&self) -> Result<Vec<Manifest>> {
-        self.inner.check_open()?;
-        stats::list_manifests(&self.inner)
+        let inner = self.inner()?;
+        stats::list_manifests(&inner)
     }
 
     /// Whether a file is complete in the store.
@@ -171,12 +182,12 @@ impl ModelCache {
     /// # Errors
     /// `ERR_INVALID_ARGUMENT`, `ERR_CORRUPT`, `ERR_CLOSED`.
     pub fn has_file(&self, repo: &str, path: &str, revision: Option<&str>) -> Result<bool> {
-        self.inner.check_open()?;
+        let inner = self.inner()?;
         check_repo(repo)?;
         check_path(path)?;
         let revision = check_revision(revision)?;
-        let endpoint = &self.inner.endpoint;
-        self.inner.read(|txn| Ok(Lookup { txn, endpoint }.file(repo, revision, path)?.is_some()))
+        let endpoint = &inner.endpoint;
+        inner.read(|txn| Ok(Lookup { txn, endpoint }.file(repo, revision, path)?.is_some()))
     }
 
     /// The bytes of a stored file of the `main` branch; `None` when it is not complete here. No network, no copy.
@@ -192,10 +203,10 @@ impl ModelCache {
     /// # Errors
     /// `ERR_INVALID_ARGUMENT`, `ERR_CORRUPT`, `ERR_CLOSED`, `ERR_IO`.
     pub fn open_file(&self, repo: &str, path: &str, revision: Option<&str>) -> Result<Option<CachedFile>> {
-        self.inner.check_open()?;
+        let inner = self.inner()?;
         check_repo(repo)?;
         check_path(path)?;
-        CachedFile::open(&self.inner, repo, path, check_revision(revision)?)
+        CachedFile::open(&inner, repo, path, check_revision(revision)?)
     }
 
     /// The files stored of a revision (`main` by default).
@@ -203,9 +214,9 @@ impl ModelCache {
     /// # Errors
     /// `ERR_INVALID_ARGUMENT`, `ERR_CORRUPT`, `ERR_CLOSED`.
     pub fn list_files(&self, repo: &str, revision: Option<&str>) -> Result<Vec<FileInfo>> {
-        self.inner.check_open()?;
+        let inner = self.inner()?;
         check_repo(repo)?;
-        stats::list_files(&self.inner, repo, check_revision(revision)?)
+        stats::list_files(&inner, repo, check_revision(revision)?)
     }
 
     /// Removes one stored file. Views of it stay valid.
@@ -214,9 +225,10 @@ impl ModelCache {
     /// `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_READ_ONLY`, `ERR_IO`, `ERR_CLOSED`.
     pub async fn remove_file(&self, repo: &str, path: &str, revision: Option<&str>) -> Result<RemoveReport> {
         check_path(path)?;
-        self.inner
+        let inner = self.inner()?;
+        inner
             .call(remove::file(
-                Arc::clone(&self.inner),
+                Arc::clone(&inner),
                 repo.to_owned(),
                 path.to_owned(),
                 revision.map(str::to_owned),
@@ -235,9 +247,10 @@ impl ModelCache {
         quant: &str,
         revision: Option<&str>,
     ) -> Result<RemoveReport> {
-        self.inner
+        let inner = self.inner()?;
+        inner
             .call(remove::quant(
-                Arc::clone(&self.inner),
+                Arc::clone(&inner),
                 repo.to_owned(),
                 quant.to_owned(),
                 revision.map(str::to_owned),
@@ -251,9 +264,8 @@ impl ModelCache {
     /// `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND`, `ERR_IN_USE` while one of its quants is downloaded, `ERR_READ_ONLY`,
     /// `ERR_IO`, `ERR_CLOSED`.
     pub async fn remove_repo(&self, repo: &str, revision: Option<&str>) -> Result<RemoveReport> {
-        self.inner
-            .call(remove::repo(Arc::clone(&self.inner), repo.to_owned(), revision.map(str::to_owned)))
-            .await
+        let inner = self.inner()?;
+        inner.call(remove::repo(Arc::clone(&inner), repo.to_owned(), revision.map(str::to_owned))).await
     }
 
     /// Counts and sizes of the whole store.
@@ -261,22 +273,27 @@ impl ModelCache {
     /// # Errors
     /// `ERR_CORRUPT`, `ERR_IO`, `ERR_CLOSED`.
     pub fn stats(&self) -> Result<CacheStats> {
-        self.inner.check_open()?;
-        stats::stats(&self.inner)
+        let inner = self.inner()?;
+        stats::stats(&inner)
     }
 
-    /// Ends running downloads with `ERR_CLOSED` (their partial is kept) and refuses further calls. Views stay valid. Closing
-    /// twice is allowed.
+    /// Ends running downloads with `ERR_CLOSED` (their partial is kept) and refuses further calls. Views stay valid; the store
+    /// itself is closed when this returns and no view needs it. Closing twice is allowed.
     ///
     /// # Errors
     /// None at present.
     pub async fn close(&self) -> Result<()> {
-        let inner = Arc::clone(&self.inner);
+        let Some(inner) = self.inner.write().take() else { return Ok(()) };
         inner.closing.cancel();
         run(async move {
             inner.tasks.close();
             inner.tasks.wait().await;
-            Ok(())
+            // Closing the store flushes and unmaps: disk work.
+            blocking(inner.tasks.token(), move || {
+                drop(inner);
+                Ok(())
+            })
+            .await
         })
         .await
     }

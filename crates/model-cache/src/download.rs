@@ -33,7 +33,7 @@ pub(crate) async fn quant(
     }
     note_complete(&batch).await?;
     let revision = options.revision.unwrap_or_else(|| MAIN.to_owned());
-    blocking(move || {
+    blocking(inner.tasks.token(), move || {
         let probe = Probe { store: &inner.store, endpoint: &inner.endpoint };
         inner.read(|txn| Manifest::assemble(&probe, txn, &record, &revision))
     })
@@ -44,7 +44,8 @@ pub(crate) async fn quant(
 async fn bring(batch: &Arc<Batch>, quant: &str) -> Result<()> {
     batch.inner.check_writable()?;
     let (lock, holder) = (presence(&batch.scope, quant), Arc::clone(&batch.inner));
-    let _presence = blocking(move || Ok(holder.store.hold_presence(&lock)?)).await?;
+    let _presence =
+        blocking(batch.inner.tasks.token(), move || Ok(holder.store.hold_presence(&lock)?)).await?;
     let name = quant.to_owned();
     batch.remember(move |history| history.note(&name, None)).await?;
     let outcome = batch.run().await;

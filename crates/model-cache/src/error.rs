@@ -244,7 +244,7 @@ fn storage_code(error: &StorageError) -> &'static str {
         StorageError::InvalidArgument { .. } => "ERR_INVALID_ARGUMENT",
         StorageError::NoSpace { .. } => "ERR_NO_SPACE",
         StorageError::Corrupt { .. } => "ERR_CORRUPT",
-        StorageError::InUse { .. } => "ERR_IN_USE",
+        StorageError::InUse { .. } | StorageError::Gone { .. } => "ERR_IN_USE",
         StorageError::Forked { .. } => "ERR_CLOSED",
         StorageError::ReadOnly { .. } => "ERR_READ_ONLY",
         StorageError::VersionMismatch { .. } => "ERR_VERSION_MISMATCH",
@@ -296,9 +296,10 @@ fn storage_fields(error: &StorageError) -> ErrorFields {
         StorageError::TooLarge { size, limit, .. } => {
             ErrorFields { needed: Some(*size), available: Some(*limit), ..ErrorFields::default() }
         }
-        StorageError::Corrupt { .. } | StorageError::InUse { .. } | StorageError::InvalidArgument { .. } => {
-            ErrorFields::default()
-        }
+        StorageError::Corrupt { .. }
+        | StorageError::InUse { .. }
+        | StorageError::Gone { .. }
+        | StorageError::InvalidArgument { .. } => ErrorFields::default(),
     }
 }
 

@@ -54,28 +54,29 @@ impl Drop for Flight {
 }
 
 impl Flights {
-    /// Joins the transfer of `file`, starting it when there is none.
+    /// Joins the transfer of `file`, `here` bytes of which are stored already; starts it when there is none.
     pub(crate) fn join(
         &self,
         inner: &Arc<Inner>,
         scope: &RepoScope,
         file: &ManifestFile,
+        here: u64,
     ) -> Result<Arc<Flight>> {
         let key = FlightKey::of(scope, file)?;
         let mut live = self.live.lock();
         if let Some(flight) = live.get(&key).and_then(Weak::upgrade).filter(|flight| !flight.is_over()) {
             return Ok(flight);
         }
-        let flight = Arc::new(start(inner, scope, file)?);
+        let flight = Arc::new(start(inner, scope, file, here)?);
         live.retain(|_, flight| flight.strong_count() > 0);
         live.insert(key, Arc::downgrade(&flight));
         Ok(flight)
     }
 }
 
-fn start(inner: &Arc<Inner>, scope: &RepoScope, file: &ManifestFile) -> Result<Flight> {
+fn start(inner: &Arc<Inner>, scope: &RepoScope, file: &ManifestFile, here: u64) -> Result<Flight> {
     let (sender, outcome) = watch::channel(None);
-    let (loaded, cancel) = (Arc::new(AtomicU64::new(0)), inner.closing.child_token());
+    let (loaded, cancel) = (Arc::new(AtomicU64::new(here)), inner.closing.child_token());
     let job = transfer::Job {
         inner: Arc::clone(inner),
         scope: scope.clone(),

@@ -63,20 +63,19 @@ impl Inner {
         })
     }
 
-    /// Runs an asynchronous call; it ends with `ERR_CLOSED` when the cache is closed meanwhile.
+    /// Runs an asynchronous call; it ends with `ERR_CLOSED` when the cache is closed meanwhile, and `close` waits for it.
     pub(crate) async fn call<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.check_open()?;
         let inner = Arc::clone(self);
-        runtime::run(async move {
+        runtime::run(self.tasks.track_future(async move {
             tokio::select! {
                 biased;
                 () = inner.closing.cancelled() => Err(inner.closed()),
                 out = work => out,
             }
-        })
+        }))
         .await
     }
 
@@ -118,10 +117,5 @@ impl Inner {
 
     pub(crate) fn closed(&self) -> Error {
         Error::Closed { path: self.store.root().display().to_string() }
-    }
-
-    pub(crate) fn check_open(&self) -> Result<()> {
-        self.store.check_process()?;
-        if self.closing.is_cancelled() { Err(self.closed()) } else { Ok(()) }
     }
 }

@@ -1,6 +1,6 @@
 //! Removing files, quants and repositories. Views of what is removed stay valid.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub(crate) async fn file(
 ) -> Result<RemoveReport> {
     check_repo(&repo)?;
     let revision = check_revision(revision.as_deref())?.to_owned();
-    blocking(move || {
+    blocking(inner.tasks.token(), move || {
         inner.check_writable()?;
         let endpoint = &inner.endpoint;
         let found = inner.read(|txn| Lookup { txn, endpoint }.file(&repo, &revision, &path))?;
@@ -72,7 +72,7 @@ pub(crate) async fn quant(
 ) -> Result<RemoveReport> {
     check_repo(&repo)?;
     let revision = check_revision(revision.as_deref())?.to_owned();
-    blocking(move || {
+    blocking(inner.tasks.token(), move || {
         inner.check_writable()?;
         let (record, name) = find_quant(&inner, &repo, &revision, &quant)?;
         refuse_live(&inner, &record, &name)?;
@@ -91,7 +91,7 @@ pub(crate) async fn repo(inner: Arc<Inner>, repo: String, revision: Option<Strin
     if let Some(revision) = &revision {
         check_revision(Some(revision))?;
     }
-    blocking(move || {
+    blocking(inner.tasks.token(), move || {
         inner.check_writable()?;
         let records = manifests_of(&inner, &repo, revision.as_deref())?;
         for record in &records {
@@ -227,9 +227,10 @@ fn only_of_quant(
     Ok((paths, kept))
 }
 
-fn partial_names(record: &ManifestRecord, paths: &BTreeSet<String>) -> Result<HashSet<BlobName>> {
+/// The blobs under which these files may be here in part, and their paths.
+fn partial_names(record: &ManifestRecord, paths: &BTreeSet<String>) -> Result<Blobs> {
     let files = record.files.iter().filter(|file| paths.contains(&file.path));
-    files.map(|file| Ok(file.digest()?.blob_name())).collect()
+    files.map(|file| Ok((file.digest()?.blob_name(), file.path.clone()))).collect()
 }
 
 /// Removes everything known of one commit.
@@ -241,6 +242,9 @@ fn remove_commit(inner: &Inner, record: &ManifestRecord) -> Result<RemoveReport>
     Removal { scope, paths, quants, partial, listing: true, ..Removal::new(inner) }.run()
 }
 
+/// Blobs and the path of a file that has them.
+type Blobs = HashMap<BlobName, String>;
+
 /// One commit's part of a removal.
 struct Removal<'a> {
     inner: &'a Inner,
@@ -250,7 +254,7 @@ struct Removal<'a> {
     /// Quants that are no longer complete.
     quants: BTreeSet<String>,
     /// Blobs that may be here in part.
-    partial: HashSet<BlobName>,
+    partial: Blobs,
     /// Whether the listing itself goes too.
     listing: bool,
     kept: Vec<Kept>,
@@ -265,7 +269,7 @@ impl<'a> Removal<'a> {
             scope,
             paths: BTreeSet::new(),
             quants: BTreeSet::new(),
-            partial: HashSet::new(),
+            partial: Blobs::new(),
             listing: false,
             kept: Vec::new(),
         }
@@ -284,25 +288,25 @@ impl<'a> Removal<'a> {
             }
             Ok(removed)
         })?;
-        blobs.extend(&self.partial);
-        let names: Vec<BlobName> = blobs.into_iter().collect();
+        blobs.extend(self.partial);
+        let names: Vec<BlobName> = blobs.keys().copied().collect();
         let freed = store.remove_blobs(&names)?;
         let mut kept = self.kept;
         kept.extend(freed.busy.iter().map(|name| Kept {
-            path: name.to_hex(),
-            why: "another process is writing these bytes".to_owned(),
+            path: blobs.get(name).cloned().unwrap_or_else(|| name.to_hex()),
+            why: "it is being downloaded".to_owned(),
         }));
         Ok(RemoveReport { files, blobs: freed.blobs, freed: freed.freed, reusable: freed.reusable, kept })
     }
 
-    fn forget_files(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<(u64, HashSet<BlobName>)> {
-        let (mut count, mut blobs) = (0, HashSet::new());
+    fn forget_files(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<(u64, Blobs)> {
+        let (mut count, mut blobs) = (0, Blobs::new());
         for path in &self.paths {
             let key = Key::file(&self.scope, path);
             if let Some(file) = txn.get::<Files>(&key)? {
                 txn.delete::<Files>(&key)?;
                 txn.delete::<Uses>(&Key::usage(&file.blob_name(), &self.scope, path))?;
-                blobs.insert(file.blob_name());
+                blobs.insert(file.blob_name(), path.clone());
                 count += 1;
             }
         }

@@ -7,15 +7,25 @@ use std::sync::{Mutex, PoisonError};
 use tabagent_storage::StorageError;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::error::{Error, Result};
 
 /// The runtime and the process whose threads drive it: a fork child has its parent's runtime without them.
 static RUNTIME: Mutex<Option<(u32, Runtime)>> = Mutex::new(None);
 
+/// Most threads for disk work: one write for each of the connections, and some for opening and finishing. Each thread has its
+/// own heap, so many of them would cost more memory than the buffers.
+const DISK_THREADS: usize = 24;
+
 /// Two threads drive all sockets; disk work goes to the blocking pool.
 fn start() -> io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(2).thread_name("model-cache").enable_all().build()
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(DISK_THREADS)
+        .thread_name("model-cache")
+        .enable_all()
+        .build()
 }
 
 /// The handle of this process's runtime.
@@ -51,11 +61,18 @@ pub(crate) async fn run<T: Send + 'static>(
     joined((&mut task.0).await)
 }
 
-/// Runs blocking work (disk, libmdbx commits) beside the sockets.
+/// Runs blocking work (disk, libmdbx commits) beside the sockets. The cache's tracker counts it by `token` until it has returned,
+/// also when nobody waits for it any more.
 pub(crate) async fn blocking<T: Send + 'static>(
+    token: TaskTrackerToken,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    joined(handle()?.spawn_blocking(work).await)
+    let counted = move || {
+        let out = work();
+        drop(token);
+        out
+    };
+    joined(handle()?.spawn_blocking(counted).await)
 }
 
 fn joined<T>(outcome: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {

@@ -6,7 +6,7 @@ use tabagent_hub::quant::{self, SourceFile};
 use tabagent_hub::{HubError, Listing};
 use tabagent_storage::{
     AliasRecord, Aliases, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests, RefRecord, Refs,
-    StorageError, WriteTransaction,
+    WriteTransaction,
 };
 
 use crate::clock::now_ms;
@@ -19,45 +19,60 @@ use crate::repo_name::{check_repo, check_revision, is_commit};
 use crate::runtime::blocking;
 use crate::status::Probe;
 
-/// Scans `repo` and stores what was found.
+/// Scans `repo`, stores what was found, and returns it with the state of its files.
 pub(crate) async fn scan(inner: Arc<Inner>, repo: String, options: ScanOptions) -> Result<Manifest> {
     check_repo(&repo)?;
     let revision = check_revision(options.revision.as_deref())?.to_owned();
+    let (record, stale) = current(&inner, &repo, &revision, options.refresh).await?;
+    blocking(inner.tasks.token(), move || {
+        let probe = Probe { store: &inner.store, endpoint: &inner.endpoint };
+        let manifest = inner.read(|txn| Manifest::assemble(&probe, txn, &record, &revision))?;
+        Ok(Manifest { stale, ..manifest })
+    })
+    .await
+}
+
+/// The listing as the Hub gives it now, or the stored one: of a commit, offline, or (and then it is stale) without the network.
+async fn current(
+    inner: &Arc<Inner>,
+    repo: &str,
+    revision: &str,
+    refresh: bool,
+) -> Result<(ManifestRecord, bool)> {
     // The listing of a commit never changes.
-    let immutable = is_commit(&revision) && !options.refresh;
-    if (immutable || inner.options.offline)
-        && let Some(manifest) = stored(&inner, &repo, &revision).await?
-    {
-        return Ok(Manifest { stale: !immutable, ..manifest });
+    let immutable = is_commit(revision) && !refresh;
+    if immutable || inner.options.offline {
+        if let Some(record) = stored(inner, repo, revision)? {
+            return Ok((record, !immutable));
+        }
+        if inner.options.offline {
+            let what = format!("was never scanned at {revision}");
+            return Err(Error::Offline { repo: repo.to_owned(), what });
+        }
     }
-    if inner.options.offline {
-        return Err(Error::Offline { repo, what: format!("was never scanned at {revision}") });
-    }
-    match inner.hub.scan(&repo, &revision, &inner.closing).await {
-        Ok(listing) => keep(&inner, repo, revision, listing).await,
-        Err(error @ HubError::Network { .. }) => match stored(&inner, &repo, &revision).await? {
-            Some(manifest) => Ok(Manifest { stale: true, ..manifest }),
+    match inner.hub.scan(repo, revision, &inner.closing).await {
+        Ok(listing) => Ok((keep(inner, repo, revision, listing).await?, false)),
+        Err(error @ HubError::Network { .. }) => match stored(inner, repo, revision)? {
+            Some(record) => Ok((record, true)),
             None => Err(error.into()),
         },
         Err(error) => Err(error.into()),
     }
 }
 
-async fn stored(inner: &Arc<Inner>, repo: &str, revision: &str) -> Result<Option<Manifest>> {
-    let (inner, repo, revision) = (Arc::clone(inner), repo.to_owned(), revision.to_owned());
-    blocking(move || inner.manifest(&repo, &revision)).await
+fn stored(inner: &Inner, repo: &str, revision: &str) -> Result<Option<ManifestRecord>> {
+    inner.read(|txn| Lookup { txn, endpoint: &inner.endpoint }.manifest(repo, revision))
 }
 
-/// Stores the listing and returns it with the state of its files.
-async fn keep(inner: &Arc<Inner>, asked: String, revision: String, listing: Listing) -> Result<Manifest> {
-    let inner = Arc::clone(inner);
-    blocking(move || {
+/// Sorts the listing into quants and stores it.
+async fn keep(inner: &Arc<Inner>, asked: &str, revision: &str, listing: Listing) -> Result<ManifestRecord> {
+    let (inner, asked, revision) = (Arc::clone(inner), asked.to_owned(), revision.to_owned());
+    blocking(inner.tasks.token(), move || {
         let record = to_record(&inner.options.endpoint, listing);
         if !inner.is_read_only() {
             inner.store.write(|txn| write(txn, &inner, &asked, &revision, &record))?;
         }
-        let probe = Probe { store: &inner.store, endpoint: &inner.endpoint };
-        inner.read(|txn| Manifest::assemble(&probe, txn, &record, &revision))
+        Ok(record)
     })
     .await
 }
@@ -127,33 +142,16 @@ fn indices(from: &[usize]) -> Vec<u32> {
     from.iter().filter_map(|index| u32::try_from(*index).ok()).collect()
 }
 
-/// The stored listing a download works from; scanned first when there is none.
+/// The listing a download works from: the stored one, else a new one.
 pub(crate) async fn listing(
     inner: &Arc<Inner>,
     repo: &str,
     revision: Option<&str>,
 ) -> Result<ManifestRecord> {
     check_repo(repo)?;
-    let revision = check_revision(revision)?.to_owned();
-    if let Some(record) = inner.read(|txn| find(inner, txn, repo, &revision))? {
-        return Ok(record);
+    let revision = check_revision(revision)?;
+    match stored(inner, repo, revision)? {
+        Some(record) => Ok(record),
+        None => Ok(current(inner, repo, revision, false).await?.0),
     }
-    let options = ScanOptions { revision: Some(revision.clone()), refresh: false };
-    let manifest = scan(Arc::clone(inner), repo.to_owned(), options).await?;
-    inner.read(|txn| find(inner, txn, repo, &revision))?.ok_or_else(|| {
-        // Only a read-only cache has just scanned and still has no listing.
-        Error::Storage(StorageError::ReadOnly {
-            path: inner.store.root().to_owned(),
-            reason: format!("it was opened read-only and does not have {} yet", manifest.repo),
-        })
-    })
-}
-
-fn find(
-    inner: &Inner,
-    txn: &tabagent_storage::ReadTransaction<'_>,
-    repo: &str,
-    revision: &str,
-) -> Result<Option<ManifestRecord>> {
-    Lookup { txn, endpoint: &inner.endpoint }.manifest(repo, revision)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tabagent_hub::{HubError, TransferRequest};
 use tabagent_storage::{
     BlobName, BlobWriter, Digest, FileMetadata, Files, Finish, INLINE_LIMIT, Key, Lease, ManifestFile,
-    PutOutcome, RepoScope, StorageError, UseRecord, Uses, WriteTransaction,
+    Manifests, PutOutcome, RepoScope, StorageError, UseRecord, Uses, WriteTransaction,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -59,7 +59,7 @@ impl Job {
     /// True when nothing need be fetched: the path is published, or its bytes are here under their sha256.
     async fn publish_stored(&self, digest: Digest) -> Result<bool> {
         let job = self.clone();
-        blocking(move || {
+        blocking(self.inner.tasks.token(), move || {
             let known =
                 job.inner.read(|txn| Ok(txn.get::<Files>(&Key::file(&job.scope, &job.file.path))?))?;
             let stored = match (known, digest) {
@@ -82,7 +82,7 @@ impl Job {
         let name = digest.blob_name();
         loop {
             let inner = Arc::clone(&self.inner);
-            let lease = blocking(move || Ok(inner.store.try_lease(&name)?)).await?;
+            let lease = blocking(self.inner.tasks.token(), move || Ok(inner.store.try_lease(&name)?)).await?;
             let stored = self.publish_stored(digest).await?;
             if stored || lease.is_some() {
                 return Ok(lease.filter(|_| !stored));
@@ -123,7 +123,7 @@ impl Job {
     async fn put(&self, digest: Digest, bytes: &Arc<Vec<u8>>) -> Result<()> {
         loop {
             let (job, bytes) = (self.clone(), Arc::clone(bytes));
-            let outcome = blocking(move || {
+            let outcome = blocking(self.inner.tasks.token(), move || {
                 Ok(job.inner.store.put_bytes(&bytes, &digest, |txn, name| job.publish(txn, name))?)
             });
             match outcome.await {
@@ -142,10 +142,11 @@ impl Job {
 
     async fn bring_to_store(&self, lease: Lease, digest: Digest) -> Result<()> {
         let (inner, size) = (Arc::clone(&self.inner), self.file.size);
-        let writer = blocking(move || Ok(inner.store.writer(lease, size, digest)?)).await?;
+        let writer =
+            blocking(self.inner.tasks.token(), move || Ok(inner.store.writer(lease, size, digest)?)).await?;
         let outcome = self.complete(&writer, digest).await;
         // The last writer records what came before it frees the lease: disk work, and done when this call returns.
-        blocking(move || {
+        blocking(self.inner.tasks.token(), move || {
             drop(writer);
             Ok(())
         })
@@ -184,7 +185,11 @@ impl Job {
     async fn finish(&self, writer: &BlobWriter) -> Result<Finish> {
         loop {
             let (job, writer) = (self.clone(), writer.clone());
-            match blocking(move || Ok(writer.finish(|txn, name| job.publish(txn, name))?)).await {
+            match blocking(self.inner.tasks.token(), move || {
+                Ok(writer.finish(|txn, name| job.publish(txn, name))?)
+            })
+            .await
+            {
                 Err(Error::Storage(StorageError::InUse { .. })) => self.pause().await?,
                 outcome => return outcome,
             }
@@ -213,6 +218,12 @@ impl Job {
 
     /// Says in M that this path of this commit is the blob `name`.
     fn publish(&self, txn: &WriteTransaction<'_>, name: BlobName) -> tabagent_storage::Result<()> {
+        // The repository may have been removed meanwhile: bytes without a listing could never be found again.
+        if !txn.contains::<Manifests>(&Key::manifest(&self.scope))? {
+            return Err(StorageError::Gone {
+                what: format!("{} at commit {}", self.scope.repo, self.scope.commit),
+            });
+        }
         let path = self.file.path.clone();
         let usage = UseRecord { path: path.clone() };
         txn.put::<Uses>(&Key::usage(&name, &self.scope, &path), &usage)?;

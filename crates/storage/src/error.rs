@@ -35,6 +35,12 @@ pub enum StorageError {
         /// By whom, as far as known.
         reason: String,
     },
+    /// What a download was for has been removed meanwhile: scan again, then download.
+    #[error("{what} was removed while it was downloaded; scan it again, then download")]
+    Gone {
+        /// The repository or file.
+        what: String,
+    },
     /// The store or its file system cannot be written.
     #[error("the model cache at {} cannot be written: {reason}; choose another folder, or allow writing to this one", path.display())]
     ReadOnly {

@@ -98,6 +98,17 @@ impl WriteTransaction<'_> {
         scan::<T, _>(&self.inner, self.path, prefix, visit)
     }
 
+    /// Whether there is a record under `key`, which is not read.
+    ///
+    /// # Errors
+    /// [`StorageError::Database`] when libmdbx refuses.
+    pub fn contains<T: Table>(&self, key: &Key) -> Result<bool> {
+        let fail = |error| StorageError::database("look for a record", self.path, error);
+        let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
+        let length: Option<libmdbx::ObjectLength> = self.inner.get(&table, key.as_bytes()).map_err(fail)?;
+        Ok(length.is_some())
+    }
+
     /// Writes `value` under `key`, replacing what was there.
     ///
     /// # Errors
