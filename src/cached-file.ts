@@ -212,18 +212,38 @@ export class CachedFile implements Disposable {
   #part(start: number, end: number): Buffer {
     const whole = this.#whole()
     if (whole) return whole.subarray(start, end)
-    const first = start - (start % PIECE)
-    const last = Math.min(first + PIECE, this.size)
-    if (this.zeroCopy && end <= last) return this.#view(first, last).subarray(start - first, end - first)
+    if (this.zeroCopy) {
+      const window = this.#window(start, end, this.#windowSize) ?? this.#window(start, end, PIECE)
+      if (window) return window
+    }
     return this.#view(start, end)
+  }
+
+  /** As large as a Buffer can be: each one costs V8 a garbage collection. */
+  get #windowSize(): number {
+    const limit = this.#runtime.bufferLimit
+    return Math.max(PIECE, limit - (limit % PIECE))
+  }
+
+  /** A part of the window of `size` bytes that holds it, if one does and can be had. */
+  #window(start: number, end: number, size: number): Buffer | undefined {
+    const first = start - (start % size)
+    const last = Math.min(first + size, this.size)
+    if (end > last) return undefined
+    return this.#tryView(first, last)?.subarray(start - first, end - first)
   }
 
   #whole(): Buffer | undefined {
     // Where bytes are copied a part of a large file must not cost the whole.
     if (!this.zeroCopy && this.size > SMALL) return this.#lease.find(0, this.size)
-    if (this.size > this.#runtime.bufferLimit) return undefined
+    return this.#tryView(0, this.size)
+  }
+
+  /** The view, unless it is larger than a Buffer or the mapping budget. */
+  #tryView(start: number, end: number): Buffer | undefined {
+    if (end - start > this.#runtime.bufferLimit) return undefined
     try {
-      return this.#view(0, this.size)
+      return this.#view(start, end)
     } catch (error) {
       if (isModelCacheError(error, 'ERR_TOO_LARGE')) return undefined
       throw error

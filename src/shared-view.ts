@@ -4,8 +4,8 @@ const buffers = new WeakMap<ArrayBuffer, Buffer>()
 /**
  * The buffers over one blob in this isolate, shared by all handles of it.
  *
- * They are held weakly: each new external buffer costs V8 a garbage collection, so there is one per range while anyone
- * uses it, and none longer than that.
+ * They are held weakly here, and strongly by the handles that gave them out: each new external buffer costs V8 a garbage
+ * collection, so there is one per range while anyone uses it, and none longer than that.
  */
 class SharedView {
   readonly #ranges = new Map<string, WeakRef<ArrayBuffer>>()
@@ -77,9 +77,10 @@ class SharedView {
   }
 }
 
-/** One handle's part in the buffers of its blob. */
+/** One handle's part in the buffers of its blob: as long as it lasts, the buffers it gave out stay what they are. */
 export class ViewLease {
   readonly #view: SharedView
+  readonly #held = new Map<string, Buffer>()
   #gaveBuffers = false
   #ended = false
 
@@ -89,28 +90,40 @@ export class ViewLease {
   }
 
   find(start: number, end: number): Buffer | undefined {
-    const buffer = this.#view.find(`${start}-${end}`)
-    if (buffer) this.#gaveBuffers = true
+    const range = `${start}-${end}`
+    const buffer = this.#view.find(range)
+    if (buffer) this.#hold(range, buffer)
     return buffer
   }
 
   /** The buffer of a range, made by `create` where nobody uses one yet. */
   buffer(start: number, end: number, create: () => Buffer): Buffer {
-    const buffer = this.find(start, end) ?? this.#view.add(`${start}-${end}`, create())
-    this.#gaveBuffers = true
+    const found = this.find(start, end)
+    if (found) return found
+    const range = `${start}-${end}`
+    const buffer = this.#view.add(range, create())
+    this.#hold(range, buffer)
     return buffer
   }
 
   end(detach: (memory: ArrayBuffer) => void): void {
     if (this.#ended) return
     this.#ended = true
+    this.#held.clear()
     this.#view.close(detach)
   }
 
   lose(): void {
     if (this.#ended) return
     this.#ended = true
+    this.#held.clear()
     this.#view.lose(this.#gaveBuffers)
+  }
+
+  /** Without this, a write into a buffer would be lost when nobody but the handle knows the buffer any more. */
+  #hold(range: string, buffer: Buffer): void {
+    this.#gaveBuffers = true
+    this.#held.set(range, buffer)
   }
 }
 

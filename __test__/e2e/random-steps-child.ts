@@ -61,6 +61,7 @@ class Walk {
       () => this.#read(repo),
       () => this.#cache.removeQuant(repo, this.#pick(QUANTS)),
       () => this.#cache.removeFile(repo, this.#pick(PATHS)),
+      () => this.#cache.removeRepo(repo),
     ]
     if (this.#run.aborts)
       steps.push(

@@ -27,6 +27,7 @@ pub(crate) struct Http {
     connections: usize,
     proxied: OnceLock<Result<Client, String>>,
     direct: OnceLock<Result<Client, String>>,
+    plain: OnceLock<Result<Client, String>>,
 }
 
 impl Http {
@@ -41,6 +42,7 @@ impl Http {
             connections: options.connections,
             proxied: OnceLock::new(),
             direct: OnceLock::new(),
+            plain: OnceLock::new(),
         })
     }
 
@@ -103,10 +105,11 @@ impl Http {
 
     /// Loopback addresses are never behind a proxy; everything else follows the system's proxy settings.
     fn client_for(&self, url: &Url) -> Result<&Client, HubError> {
-        let (cell, builder) = if is_loopback(url) {
-            (&self.direct, self.builder().no_proxy())
-        } else {
-            (&self.proxied, self.builder())
+        let (cell, builder) = match (is_loopback(url), url.scheme()) {
+            // Reading the system's certificates takes longer than many a download from this machine.
+            (true, "http") => (&self.plain, self.builder().no_proxy().tls_certs_only([])),
+            (true, _) => (&self.direct, self.builder().no_proxy()),
+            (false, _) => (&self.proxied, self.builder()),
         };
         let client = cell.get_or_init(|| build(builder));
         client.as_ref().map_err(|message| network(url, message.clone().into()))

@@ -163,6 +163,9 @@ impl StorageError {
             }
             E::Other(code) if disk_full(code) => Self::NoSpace { path: owned, needed: 0, available: 0 },
             E::Busy => Self::InUse { what: format!("the database at {}", path.display()), reason },
+            E::FileNotFound => {
+                Self::Io { action, path: owned, source: io::Error::new(io::ErrorKind::NotFound, source) }
+            }
             other => Self::Database { action, path: owned, source: other },
         }
     }
