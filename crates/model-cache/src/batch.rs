@@ -35,8 +35,22 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// The files at these places of the listing.
-    pub(crate) fn new(
+    /// The files at these places of the listing, as they are now. Disk work: there may be many.
+    pub(crate) async fn open(
+        inner: &Arc<Inner>,
+        record: &Arc<ManifestRecord>,
+        quant: Option<String>,
+        places: Vec<u32>,
+        options: &DownloadOptions,
+    ) -> Result<Arc<Self>> {
+        let (holder, record, options) = (Arc::clone(inner), Arc::clone(record), options.clone());
+        blocking(inner.tasks.token(), move || {
+            Self::new(&holder, &record, quant, places, &options).map(Arc::new)
+        })
+        .await
+    }
+
+    fn new(
         inner: &Arc<Inner>,
         record: &Arc<ManifestRecord>,
         quant: Option<String>,

@@ -25,10 +25,15 @@ pub(crate) async fn quant(
 ) -> Result<Manifest> {
     let record = Arc::new(listing(&inner, &repo, options.revision.as_deref()).await?);
     let (name, places) = find_quant(&record, &quant)?;
-    let batch = Arc::new(Batch::new(&inner, &record, Some(name.clone()), places, &options)?);
+    let mut batch = Batch::open(&inner, &record, Some(name.clone()), places.clone(), &options).await?;
     if batch.is_stored() {
         batch.report_all();
     } else {
+        inner.check_writable()?;
+        let (lock, holder) = (presence(&batch.scope, &name), Arc::clone(&inner));
+        let _presence = blocking(inner.tasks.token(), move || Ok(holder.store.hold_presence(&lock)?)).await?;
+        // Nobody removes the quant from here on; what is there is looked at again.
+        batch = Batch::open(&inner, &record, Some(name.clone()), places, &options).await?;
         bring(&batch, &name).await?;
     }
     note_complete(&batch).await?;
@@ -40,12 +45,8 @@ pub(crate) async fn quant(
     .await
 }
 
-/// Downloads what is missing of a quant; all processes see it as downloading meanwhile.
+/// Downloads what is missing of a quant, remembering when it fails.
 async fn bring(batch: &Arc<Batch>, quant: &str) -> Result<()> {
-    batch.inner.check_writable()?;
-    let (lock, holder) = (presence(&batch.scope, quant), Arc::clone(&batch.inner));
-    let _presence =
-        blocking(batch.inner.tasks.token(), move || Ok(holder.store.hold_presence(&lock)?)).await?;
     let name = quant.to_owned();
     batch.remember(move |history| history.note(&name, None)).await?;
     let outcome = batch.run().await;
@@ -77,7 +78,7 @@ pub(crate) async fn file(
         Error::FileNotFound { repo: record.repo.clone(), commit: record.commit.clone(), path: path.clone() }
     })?;
     let places = u32::try_from(index).into_iter().collect();
-    let batch = Arc::new(Batch::new(&inner, &record, None, places, &options)?);
+    let batch = Batch::open(&inner, &record, None, places, &options).await?;
     if batch.is_stored() {
         batch.report_all();
     } else {

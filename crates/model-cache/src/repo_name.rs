@@ -39,9 +39,9 @@ pub(crate) fn check_revision(revision: Option<&str>) -> Result<&str> {
     Ok(revision)
 }
 
-/// Whether a revision is a full commit hash, whose listing never changes.
+/// Whether a revision is a full commit hash (sha1, or sha256 in newer repositories), whose listing never changes.
 pub(crate) fn is_commit(revision: &str) -> bool {
-    revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
+    matches!(revision.len(), 40 | 64) && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Checks a path in a repository.
@@ -79,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn only_forty_hexadecimal_digits_are_a_commit() {
-        assert!(is_commit(&"a1".repeat(20)));
+    fn only_a_full_hash_is_a_commit() {
+        assert!(is_commit(&"a1".repeat(20)) && is_commit(&"a1".repeat(32)));
         assert!(!is_commit(&"a1".repeat(19)) && !is_commit("main"));
     }
 }

@@ -42,7 +42,7 @@ async fn current(
     // The listing of a commit never changes.
     let immutable = is_commit(revision) && !refresh;
     if immutable || inner.options.offline {
-        if let Some(record) = stored(inner, repo, revision)? {
+        if let Some(record) = stored(inner, repo, revision).await? {
             return Ok((record, !immutable));
         }
         if inner.options.offline {
@@ -52,7 +52,7 @@ async fn current(
     }
     match inner.hub.scan(repo, revision, &inner.closing).await {
         Ok(listing) => Ok((keep(inner, repo, revision, listing).await?, false)),
-        Err(error @ HubError::Network { .. }) => match stored(inner, repo, revision)? {
+        Err(error @ HubError::Network { .. }) => match stored(inner, repo, revision).await? {
             Some(record) => Ok((record, true)),
             None => Err(error.into()),
         },
@@ -60,8 +60,13 @@ async fn current(
     }
 }
 
-fn stored(inner: &Inner, repo: &str, revision: &str) -> Result<Option<ManifestRecord>> {
-    inner.read(|txn| Lookup { txn, endpoint: &inner.endpoint }.manifest(repo, revision))
+/// Disk work: a listing may have a million files.
+async fn stored(inner: &Arc<Inner>, repo: &str, revision: &str) -> Result<Option<ManifestRecord>> {
+    let (inner, repo, revision) = (Arc::clone(inner), repo.to_owned(), revision.to_owned());
+    blocking(inner.tasks.token(), move || {
+        inner.read(|txn| Lookup { txn, endpoint: &inner.endpoint }.manifest(&repo, &revision))
+    })
+    .await
 }
 
 /// Sorts the listing into quants and stores it.
@@ -150,7 +155,7 @@ pub(crate) async fn listing(
 ) -> Result<ManifestRecord> {
     check_repo(repo)?;
     let revision = check_revision(revision)?;
-    match stored(inner, repo, revision)? {
+    match stored(inner, repo, revision).await? {
         Some(record) => Ok(record),
         None => Ok(current(inner, repo, revision, false).await?.0),
     }
