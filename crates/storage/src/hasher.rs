@@ -1,19 +1,25 @@
-//! Hashes a blob while it is written: one thread per writer reads behind the frontier up to which all bytes are there.
+//! Hashes a blob while it is written: bytes that come in order from memory, the others by one thread per writer, which reads
+//! them back once all bytes before them are there.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
+use parking_lot::Mutex;
 use sha1_checked::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
 use crate::error::{Result, StorageError};
 use crate::layout::BLOCK_SIZE;
-use crate::ledger::{Digests, HashStep, Ledger};
+use crate::ledger::{Check, Digests, HashStep, Ledger};
 use crate::placement::Placement;
-use crate::segments::combine;
+use crate::segments::{combine, segments_of};
 use crate::verify::crc32c;
+
+/// From this many bytes on (256 KiB) a write has a thread of its own beside the hashing: starting one takes about as long as
+/// hashing 32 KiB.
+const BESIDE: usize = 256 << 10;
 
 /// Running digests of the bytes before some offset.
 #[derive(Clone)]
@@ -50,95 +56,151 @@ impl Hashes {
     }
 }
 
-/// Starts the thread that hashes the bytes of `ledger`; it ends with [`Ledger::end_hashing`].
-pub(crate) fn start(
-    ledger: Arc<Ledger>,
-    placement: Arc<Placement>,
-    expected: Digest,
-) -> Result<JoinHandle<()>> {
-    let name = format!("hash-{:.8}", ledger.identity().name.to_hex());
-    Builder::new().name(name).spawn(move || Hasher::new(&ledger, &placement, &expected).run()).map_err(
-        |source| StorageError::Io {
-            action: "start a hashing thread",
-            path: std::path::PathBuf::new(),
-            source,
-        },
-    )
-}
-
-struct Hasher<'a> {
-    ledger: &'a Ledger,
-    placement: &'a Placement,
-    fresh: Hashes,
-    /// Of all bytes before `position`.
-    hashes: Hashes,
-    /// Of all bytes before the block of `position`: a damaged block is hashed again from here.
-    at_block: Hashes,
-    /// CRC of the bytes of the block before `position`.
-    block_crc: u32,
-    position: u64,
+/// The digests of the bytes before the frontier up to which all are hashed.
+#[derive(Clone)]
+struct Running {
     epoch: u64,
-    buffer: Vec<u8>,
+    hashes: Hashes,
+    /// Of all bytes before the block of the frontier: a damaged block is hashed again from here.
+    at_block: Hashes,
+    /// CRC of the bytes of the block before the frontier, kept in blocks with bytes of an earlier run.
+    block_crc: u32,
 }
 
-impl<'a> Hasher<'a> {
-    fn new(ledger: &'a Ledger, placement: &'a Placement, expected: &Digest) -> Self {
-        let fresh = Hashes::new(expected, ledger.identity().size);
-        Self {
-            ledger,
-            placement,
-            hashes: fresh.clone(),
-            at_block: fresh.clone(),
-            fresh,
-            block_crc: 0,
-            position: 0,
-            epoch: 0,
-            buffer: Vec::new(),
+impl Running {
+    /// Appends `bytes`, which begin at `offset`.
+    fn update(&mut self, mut offset: u64, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if offset.is_multiple_of(BLOCK_SIZE) {
+                self.at_block = self.hashes.clone();
+            }
+            let room = usize::try_from(BLOCK_SIZE - offset % BLOCK_SIZE).unwrap_or(usize::MAX);
+            let (piece, rest) = bytes.split_at(room.min(bytes.len()));
+            self.hashes.update(piece);
+            offset += piece.len() as u64;
+            bytes = rest;
         }
     }
 
-    fn run(mut self) {
+    /// Whether `bytes`, read from `offset` on, are those that were recorded.
+    fn agrees(&mut self, offset: u64, bytes: &[u8], check: Check) -> bool {
+        if check == Check::Needless {
+            return true;
+        }
+        let before = if offset.is_multiple_of(BLOCK_SIZE) { 0 } else { self.block_crc };
+        self.block_crc = combine(before, crc32c(bytes), bytes.len() as u64);
+        match check {
+            Check::Now(expected) => self.block_crc == expected,
+            Check::Needless | Check::Later => true,
+        }
+    }
+}
+
+/// Hashes one blob. Whoever may hash next, the ledger decides: a write that brings the next bytes hashes them from memory while
+/// they go to the disk; what came out of order or was there before is read back by a thread.
+pub(crate) struct Hasher {
+    ledger: Arc<Ledger>,
+    placement: Arc<Placement>,
+    fresh: Hashes,
+    /// Only locked by whom the ledger lets hash.
+    running: Mutex<Running>,
+}
+
+impl Hasher {
+    pub(crate) fn new(ledger: Arc<Ledger>, placement: Arc<Placement>, expected: &Digest) -> Self {
+        let fresh = Hashes::new(expected, ledger.identity().size);
+        let running = Running { epoch: 0, hashes: fresh.clone(), at_block: fresh.clone(), block_crc: 0 };
+        Self { ledger, placement, fresh, running: Mutex::new(running) }
+    }
+
+    /// Starts the thread; it ends with [`Ledger::end_hashing`].
+    pub(crate) fn start(self: &Arc<Self>) -> Result<JoinHandle<()>> {
+        let name = format!("hash-{:.8}", self.ledger.identity().name.to_hex());
+        let hasher = Arc::clone(self);
+        Builder::new().name(name).spawn(move || hasher.run()).map_err(|source| StorageError::Io {
+            action: "start a hashing thread",
+            path: std::path::PathBuf::new(),
+            source,
+        })
+    }
+
+    /// Writes `bytes` at `offset`, hashing them meanwhile when they are the next ones.
+    pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let flight = self.ledger.begin(offset..offset + bytes.len() as u64)?;
+        let write = || {
+            let outcome = self.placement.write_at(offset, bytes);
+            let segments = if outcome.is_ok() { segments_of(offset, bytes) } else { Vec::new() };
+            (outcome, segments)
+        };
+        let Some(epoch) = self.ledger.hash_in_flight(flight) else {
+            let (outcome, segments) = write();
+            self.ledger.end(flight, segments);
+            return outcome;
+        };
+        let mut running = self.running.lock();
+        let mut next = self.at_epoch(&running, epoch);
+        let hash = || next.update(offset, bytes);
+        let (outcome, segments) = if bytes.len() < BESIDE { alone(hash, write) } else { beside(hash, write) };
+        if self.ledger.end(flight, segments) {
+            *running = next;
+        }
+        outcome
+    }
+
+    /// A copy of `running` to go on with under `epoch`: it replaces `running` only when what was hashed counts.
+    fn at_epoch(&self, running: &Running, epoch: u64) -> Running {
+        if running.epoch == epoch {
+            return running.clone();
+        }
+        Running { epoch, hashes: self.fresh.clone(), at_block: self.fresh.clone(), block_crc: 0 }
+    }
+
+    fn run(&self) {
+        let mut buffer = Vec::new();
         loop {
-            match self.ledger.next_hash_step(self.epoch, self.position) {
-                HashStep::Restart(epoch) => self.restart(epoch),
-                HashStep::Piece { range, check } => self.hash(&range, check),
-                HashStep::Finish => self.ledger.set_digests(self.epoch, self.hashes.clone().finish()),
+            match self.ledger.next_hash_step() {
+                HashStep::Piece { epoch, range, check } => self.hash(epoch, &range, check, &mut buffer),
+                HashStep::Finish(epoch) => {
+                    let running = self.at_epoch(&self.running.lock(), epoch);
+                    self.ledger.set_digests(epoch, running.hashes.finish());
+                }
                 HashStep::End => return,
             }
         }
     }
 
-    fn restart(&mut self, epoch: u64) {
-        self.epoch = epoch;
-        self.position = 0;
-        self.hashes = self.fresh.clone();
-    }
-
-    fn hash(&mut self, range: &Range<u64>, check: Option<u32>) {
-        if range.start.is_multiple_of(BLOCK_SIZE) {
-            self.at_block = self.hashes.clone();
-            self.block_crc = 0;
-        }
-        let length = range.end - range.start;
-        self.buffer.resize(usize::try_from(length).unwrap_or(0), 0);
+    fn hash(&self, epoch: u64, range: &Range<u64>, check: Check, buffer: &mut Vec<u8>) {
+        let mut running = self.running.lock();
+        let mut next = self.at_epoch(&running, epoch);
+        buffer.resize(usize::try_from(range.end - range.start).unwrap_or(0), 0);
         // Bytes that cannot be read are as good as damaged: they are fetched again.
-        let read = self.placement.read_at(range.start, &mut self.buffer).is_ok();
-        let block_crc = combine(self.block_crc, crc32c(&self.buffer), length);
-        if !self.ledger.is_epoch(self.epoch) {
-            return;
-        }
-        if read && check.is_none_or(|expected| expected == block_crc) {
-            self.hashes.update(&self.buffer);
-            self.block_crc = block_crc;
-            self.position = range.end;
-        } else {
-            self.drop_block(range.start - range.start % BLOCK_SIZE);
+        let read = self.placement.read_at(range.start, buffer).is_ok();
+        if read && next.agrees(range.start, buffer, check) {
+            next.update(range.start, buffer);
+            if self.ledger.end_piece(epoch, range.end) {
+                *running = next;
+            }
+        } else if self.ledger.drop_block(epoch, range.start - range.start % BLOCK_SIZE) {
+            next.hashes =
+                if range.start.is_multiple_of(BLOCK_SIZE) { next.hashes } else { next.at_block.clone() };
+            *running = next;
         }
     }
+}
 
-    fn drop_block(&mut self, start: u64) {
-        self.hashes = self.at_block.clone();
-        self.position = start;
-        self.ledger.drop_block(self.epoch, start);
-    }
+/// Hashes, then writes.
+fn alone<T>(hash: impl FnOnce(), write: impl FnOnce() -> T) -> T {
+    hash();
+    write()
+}
+
+/// Hashes while another thread writes: hashing takes longer, so that starting the thread costs no time.
+fn beside<T: Send>(mut hash: impl FnMut(), write: impl Fn() -> T + Sync) -> T {
+    std::thread::scope(|scope| {
+        let writing = Builder::new().spawn_scoped(scope, &write);
+        hash();
+        let written = writing.ok().and_then(|writing| writing.join().ok());
+        // Without a thread the caller writes.
+        written.unwrap_or_else(&write)
+    })
 }

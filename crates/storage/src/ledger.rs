@@ -1,6 +1,10 @@
 //! What is known about the bytes of one blob while it is written: which are there, which are on their way, how far they are
 //! hashed. Everything that decides whether a byte counts is decided here, under one lock.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -44,6 +48,14 @@ struct Flight {
     range: Range<u64>,
     /// Another write of the same bytes went on meanwhile: nobody knows which of them the disk has.
     torn: bool,
+    /// It hashes its own bytes, under this epoch.
+    hashing: Option<u64>,
+}
+
+impl Flight {
+    fn overlaps(&self, range: &Range<u64>) -> bool {
+        self.range.start < range.end && range.start < self.range.end
+    }
 }
 
 /// The digests of all bytes.
@@ -82,15 +94,22 @@ struct State {
     sealed: bool,
     /// The writer is gone.
     ended: bool,
-    /// Bytes before this offset were given to the hasher. A write below it makes hashing begin again under a new epoch.
+    /// All bytes before this offset are hashed, under `epoch`.
+    hashed: u64,
+    /// Bytes before this offset are hashed or being hashed. A write below it makes hashing begin again under a new epoch.
     claimed: u64,
+    /// Someone is hashing: the hasher's thread, or a write its own bytes. One at a time, also over a change of the epoch.
+    hashing: bool,
     epoch: u64,
+    /// Blocks with bytes that an earlier run recorded: their checksums are compared with the disk before they are hashed.
+    earlier: BTreeSet<u64>,
     digests: Option<Digests>,
 }
 
 impl State {
     fn restart_hashing(&mut self) {
         self.epoch += 1;
+        self.hashed = 0;
         self.claimed = 0;
         self.digests = None;
     }
@@ -102,18 +121,38 @@ impl State {
             self.version += 1;
         }
     }
+
+    /// Whoever hashed under `epoch` has got to `end`, or no further than before; true when what it hashed counts.
+    fn stop_hashing(&mut self, epoch: u64, end: Option<u64>) -> bool {
+        self.hashing = false;
+        if self.epoch != epoch {
+            return false;
+        }
+        self.hashed = end.unwrap_or(self.hashed);
+        self.claimed = self.hashed;
+        end.is_some()
+    }
 }
 
-/// What the hasher does next.
+/// What the hasher's thread does next. Nobody else hashes until it has told the ledger how that went.
 pub(crate) enum HashStep {
-    /// Begin at byte 0 under this epoch.
-    Restart(u64),
-    /// Read and hash this range; the CRC of its block up to the end of the range must be `check` when that is known.
-    Piece { range: Range<u64>, check: Option<u32> },
+    /// Read and hash this range, after what was hashed under the same epoch.
+    Piece { epoch: u64, range: Range<u64>, check: Check },
     /// All bytes are hashed: tell the digests.
-    Finish,
+    Finish(u64),
     /// The writer is gone.
     End,
+}
+
+/// Whether a piece is compared with its recorded checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// This run wrote the whole block: the checksum is of the same bytes.
+    Needless,
+    /// The block has bytes of an earlier run, and a checksum that reaches beyond this piece.
+    Later,
+    /// This is the checksum of the block up to the end of this piece.
+    Now(u32),
 }
 
 /// The ledger of one blob.
@@ -127,7 +166,9 @@ impl Ledger {
     /// A ledger that begins with the recorded bytes.
     pub(crate) fn new(identity: BlobIdentity, recorded: &[Segment]) -> Self {
         let segments = SegmentSet::from_record(recorded, identity.size);
-        Self { identity, state: Mutex::new(State { segments, ..State::default() }), changed: Condvar::new() }
+        let earlier = recorded.iter().map(Segment::block).collect();
+        let state = State { segments, earlier, ..State::default() };
+        Self { identity, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     pub(crate) fn identity(&self) -> &BlobIdentity {
@@ -156,30 +197,58 @@ impl Ledger {
             state.restart_hashing();
         }
         let mut torn = false;
-        for other in
-            state.flights.iter_mut().filter(|f| f.range.start < range.end && range.start < f.range.end)
-        {
+        for other in state.flights.iter_mut().filter(|flight| flight.overlaps(&range)) {
             other.torn = true;
             torn = true;
         }
         let id = state.next_flight;
         state.next_flight += 1;
-        state.flights.push(Flight { id, range, torn });
+        state.flights.push(Flight { id, range, torn, hashing: None });
         Ok(id)
     }
 
-    /// The write `flight` has ended with these bytes on their way to the disk, or with none.
-    pub(crate) fn end(&self, flight: u64, written: Vec<Segment>) {
+    /// Whether the write `flight` may hash its own bytes while it goes on, and under which epoch: they are the next ones, and
+    /// nobody else is hashing. Blocks of an earlier run are left to the hasher's thread, which compares their checksums.
+    pub(crate) fn hash_in_flight(&self, flight: u64) -> Option<u64> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let flight = state.flights.iter_mut().find(|f| f.id == flight)?;
+        let Range { start, end } = flight.range;
+        let blocks = start / BLOCK_SIZE..end.div_ceil(BLOCK_SIZE);
+        if state.hashing
+            || flight.torn
+            || start != state.hashed
+            || start >= end
+            || state.earlier.range(blocks).next().is_some()
+        {
+            return None;
+        }
+        state.hashing = true;
+        state.claimed = end;
+        flight.hashing = Some(state.epoch);
+        flight.hashing
+    }
+
+    /// The write `flight` has ended with these bytes on their way to the disk, or with none. True when it hashed its own bytes
+    /// and they count.
+    pub(crate) fn end(&self, flight: u64, written: Vec<Segment>) -> bool {
         let mut state = self.state.lock();
-        let Some(at) = state.flights.iter().position(|f| f.id == flight) else { return };
-        if !state.flights.swap_remove(at).torn && !written.is_empty() {
+        let Some(at) = state.flights.iter().position(|f| f.id == flight) else { return false };
+        let flight = state.flights.swap_remove(at);
+        let counts = !flight.torn && !written.is_empty();
+        if counts {
             for segment in written {
                 state.segments.insert(segment);
             }
             state.version += 1;
         }
-        drop(state);
-        self.changed.notify_all();
+        let hashed =
+            flight.hashing.is_some_and(|epoch| state.stop_hashing(epoch, counts.then_some(flight.range.end)));
+        // The hasher's thread sleeps on while the writes hash for it.
+        if state.hashed == self.identity.size || state.segments.at(state.hashed).is_some() {
+            self.wake(state);
+        }
+        hashed
     }
 
     /// The record M lacks, and its version; `None` when M has everything.
@@ -251,48 +320,64 @@ impl Ledger {
         self.wake(state);
     }
 
-    /// Waits for what the hasher, having hashed `0..position` under `epoch`, does next.
-    pub(crate) fn next_hash_step(&self, epoch: u64, position: u64) -> HashStep {
+    /// Waits for what the hasher's thread does next.
+    pub(crate) fn next_hash_step(&self) -> HashStep {
         let mut state = self.state.lock();
         loop {
             if state.ended {
                 return HashStep::End;
             }
-            if state.epoch != epoch {
-                return HashStep::Restart(state.epoch);
-            }
-            if position == self.identity.size && state.digests.is_none() {
-                return HashStep::Finish;
-            }
-            if let Some(segment) = state.segments.at(position) {
-                let end = segment.end().min(position + PIECE);
-                // Everything before `position` is there and neighbours merge, so the segment begins with the block.
-                let whole = end == segment.end() && segment.start.is_multiple_of(BLOCK_SIZE);
-                state.claimed = end;
-                return HashStep::Piece { range: position..end, check: whole.then_some(segment.crc) };
+            if !state.hashing
+                && let Some(step) = self.hash_step(&mut state)
+            {
+                state.hashing = true;
+                return step;
             }
             self.changed.wait(&mut state);
         }
     }
 
-    /// Whether the bytes read under `epoch` are still those of the disk.
-    pub(crate) fn is_epoch(&self, epoch: u64) -> bool {
-        self.state.lock().epoch == epoch
+    fn hash_step(&self, state: &mut State) -> Option<HashStep> {
+        let (start, epoch) = (state.hashed, state.epoch);
+        if start == self.identity.size {
+            return state.digests.is_none().then_some(HashStep::Finish(epoch));
+        }
+        let segment = state.segments.at(start)?;
+        let end = segment.end().min(start + PIECE);
+        // Everything before `start` is there and neighbours merge, so the segment begins with the block.
+        let whole = end == segment.end() && segment.start.is_multiple_of(BLOCK_SIZE);
+        let check = match (state.earlier.contains(&segment.block()), whole) {
+            (false, _) => Check::Needless,
+            (true, false) => Check::Later,
+            (true, true) => Check::Now(segment.crc),
+        };
+        state.claimed = end;
+        Some(HashStep::Piece { epoch, range: start..end, check })
     }
 
-    /// The block that begins at `start` is damaged on the disk: its bytes are missing from now on.
-    pub(crate) fn drop_block(&self, epoch: u64, start: u64) {
+    /// The hasher's thread has hashed the bytes before `end`; true when the bytes it read are still those of the disk.
+    pub(crate) fn end_piece(&self, epoch: u64, end: u64) -> bool {
         let mut state = self.state.lock();
-        if state.epoch == epoch {
+        state.stop_hashing(epoch, Some(end))
+    }
+
+    /// The hasher's thread found that the block that begins at `start` is damaged on the disk: its bytes are missing from now
+    /// on. True when the bytes it read are still those of the disk.
+    pub(crate) fn drop_block(&self, epoch: u64, start: u64) -> bool {
+        let mut state = self.state.lock();
+        let counts = state.stop_hashing(epoch, Some(start));
+        if counts {
             state.remove(&(start..start + BLOCK_SIZE));
-            state.claimed = start;
+            state.earlier.remove(&(start / BLOCK_SIZE));
         }
         self.wake(state);
+        counts
     }
 
-    /// All bytes are hashed.
+    /// The hasher's thread has all bytes hashed.
     pub(crate) fn set_digests(&self, epoch: u64, digests: Digests) {
         let mut state = self.state.lock();
+        state.hashing = false;
         if state.epoch == epoch {
             state.digests = Some(digests);
         }
@@ -302,91 +387,5 @@ impl Ledger {
     fn wake(&self, state: MutexGuard<'_, State>) {
         drop(state);
         self.changed.notify_all();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::segments::segments_of;
-
-    fn ledger(size: u64) -> Ledger {
-        let (name, incarnation) = (BlobName([1; 32]), Incarnation([2; 16]));
-        Ledger::new(BlobIdentity { name, size, incarnation, provisional: false }, &[])
-    }
-
-    fn write(ledger: &Ledger, offset: u64, bytes: &[u8]) {
-        let flight = ledger.begin(offset..offset + bytes.len() as u64).unwrap();
-        ledger.end(flight, segments_of(offset, bytes));
-    }
-
-    #[test]
-    fn two_writes_of_the_same_bytes_at_once_count_for_neither() {
-        let ledger = ledger(30);
-        let first = ledger.begin(0..20).unwrap();
-        let second = ledger.begin(10..30).unwrap();
-        ledger.end(first, segments_of(0, &[1; 20]));
-        ledger.end(second, segments_of(10, &[2; 20]));
-        assert_eq!(ledger.covered(), 0);
-        write(&ledger, 0, &[3; 30]);
-        assert_eq!(ledger.missing(), []);
-    }
-
-    #[test]
-    fn bytes_count_only_between_two_writes_of_them() {
-        let ledger = ledger(20);
-        write(&ledger, 0, &[1; 20]);
-        let again = ledger.begin(5..10).unwrap();
-        assert_eq!(ledger.covered(), 0, "the checksum of the rest is not known");
-        ledger.end(again, Vec::new());
-        assert_eq!(ledger.covered(), 0, "the write has failed");
-        write(&ledger, 5, &[1; 5]);
-        assert_eq!(ledger.missing(), [0..5, 10..20]);
-    }
-
-    #[test]
-    fn a_write_below_what_was_hashed_begins_hashing_again() {
-        let ledger = ledger(20);
-        write(&ledger, 0, &[1; 20]);
-        assert!(
-            matches!(ledger.next_hash_step(0, 0), HashStep::Piece { range, check: Some(_) } if range == (0..20))
-        );
-        let flight = ledger.begin(3..4).unwrap();
-        assert!(!ledger.is_epoch(0));
-        ledger.end(flight, segments_of(3, &[1]));
-        assert!(matches!(ledger.next_hash_step(0, 20), HashStep::Restart(1)));
-        let digests = Digests { sha256: [9; 32], git_sha1: None, collision: false };
-        ledger.set_digests(0, digests);
-        write(&ledger, 0, &[1; 20]);
-        assert!(matches!(ledger.next_hash_step(1, 20), HashStep::Finish), "digests of old bytes were taken");
-    }
-
-    #[test]
-    fn a_record_is_due_until_it_was_written_and_again_after_each_change() {
-        let ledger = ledger(20);
-        assert!(ledger.unrecorded().is_none());
-        write(&ledger, 0, &[1; 10]);
-        let (version, record) = ledger.unrecorded().unwrap();
-        assert_eq!(record.downloaded(), 10);
-        write(&ledger, 10, &[1; 10]);
-        ledger.set_recorded(version);
-        let (version, record) = ledger.unrecorded().unwrap();
-        assert_eq!(record.downloaded(), 20);
-        ledger.set_recorded(version);
-        assert!(ledger.unrecorded().is_none());
-        ledger.drop_block(0, 0);
-        assert_eq!(ledger.unrecorded().unwrap().1.downloaded(), 0);
-    }
-
-    #[test]
-    fn nothing_is_written_to_a_sealed_blob() {
-        let ledger = ledger(10);
-        assert_eq!(ledger.seal().unwrap().len(), 1, "not all bytes are there");
-        write(&ledger, 0, &[1; 10]);
-        assert!(ledger.seal().unwrap().is_empty());
-        assert!(ledger.begin(0..1).is_err());
-        assert!(ledger.seal().is_err(), "two calls finish one blob");
-        ledger.unseal();
-        ledger.begin(0..1).unwrap();
     }
 }

@@ -8,14 +8,13 @@ use parking_lot::Mutex;
 
 use crate::digest::{BlobName, Digest, Incarnation};
 use crate::error::{Result, StorageError};
-use crate::hasher;
+use crate::hasher::Hasher;
 use crate::key::Key;
 use crate::layout::INLINE_LIMIT;
 use crate::lease::Lease;
 use crate::ledger::{BlobIdentity, Ledger};
 use crate::placement::Placement;
 use crate::record::{BlobRecord, BlobState, Segment};
-use crate::segments::segments_of;
 use crate::store::Store;
 use crate::table::Blobs;
 
@@ -41,7 +40,8 @@ pub(crate) struct Inner {
 pub(crate) struct Work {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) placement: Arc<Placement>,
-    hasher: Mutex<Option<JoinHandle<()>>>,
+    hasher: Arc<Hasher>,
+    hashing: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -94,8 +94,9 @@ impl Store {
         let identity = BlobIdentity { name, size, incarnation, provisional };
         let (ledger, placement) = (Arc::new(Ledger::new(identity, &segments)), Arc::new(placement));
         self.syncer.register(&ledger, &placement)?;
-        let hasher = hasher::start(Arc::clone(&ledger), Arc::clone(&placement), expected)?;
-        Ok(Work { ledger, placement, hasher: Mutex::new(Some(hasher)) })
+        let hasher = Arc::new(Hasher::new(Arc::clone(&ledger), Arc::clone(&placement), &expected));
+        let hashing = Mutex::new(Some(hasher.start()?));
+        Ok(Work { ledger, placement, hasher, hashing })
     }
 
     /// The chunks of a partial blob, when they still fit; drops it otherwise.
@@ -176,15 +177,16 @@ impl BlobWriter {
     /// [`StorageError::Io`], also when an earlier sync of this store failed.
     pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let length = bytes.len() as u64;
-        let end = offset.checked_add(length).filter(|end| *end <= self.inner.size);
-        let end = end.ok_or_else(|| refused(*self.name(), "the write reaches beyond its end"))?;
+        if offset.checked_add(length).is_none_or(|end| end > self.inner.size) {
+            return Err(refused(*self.name(), "the write reaches beyond its end"));
+        }
         let Some(work) = &self.inner.work else {
             return Err(refused(*self.name(), "it is complete already"));
         };
         self.inner.store.check_process()?;
         let backlog = self.inner.store.syncer.backlog();
         backlog.admit(length)?;
-        let outcome = work.write(offset..end, bytes);
+        let outcome = work.hasher.write(offset, bytes);
         backlog.landed(length, outcome.is_ok());
         outcome
     }
@@ -205,17 +207,6 @@ impl BlobWriter {
     }
 }
 
-impl Work {
-    fn write(&self, range: Range<u64>, bytes: &[u8]) -> Result<()> {
-        let offset = range.start;
-        let flight = self.ledger.begin(range)?;
-        let outcome = self.placement.write_at(offset, bytes);
-        let segments = if outcome.is_ok() { segments_of(offset, bytes) } else { Vec::new() };
-        self.ledger.end(flight, segments);
-        outcome
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         let Some(work) = &self.work else { return };
@@ -224,8 +215,8 @@ impl Drop for Inner {
             return;
         }
         work.ledger.end_hashing();
-        if let Some(hasher) = work.hasher.lock().take() {
-            hasher.join().ok();
+        if let Some(hashing) = work.hashing.lock().take() {
+            hashing.join().ok();
         }
         // What cannot be recorded now is fetched again. The lease is freed only afterwards, so no later holder's record is
         // overwritten.

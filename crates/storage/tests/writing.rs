@@ -104,6 +104,70 @@ fn bytes_written_again_replace_the_first_ones_although_they_were_hashed() {
 }
 
 #[test]
+fn bytes_in_order_are_hashed_from_memory_and_checked_when_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = content(21, 9 << 20);
+    let store = open(folder.path());
+    let writer = writer_for(&store, &bytes);
+    // Small and large pieces, some of them over the seam of two blocks.
+    let (mut at, mut lengths) = (0, [5, PIECE, 300_000, 3 * PIECE].into_iter().cycle());
+    while at < bytes.len() {
+        let end = bytes.len().min(at + lengths.next().unwrap());
+        writer.write(at as u64, &bytes[at..end]).unwrap();
+        at = end;
+    }
+    support::damage(folder.path(), &bytes[5 << 20..]);
+    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
+    let reader = store.reader(&BlobName::of(&bytes)).unwrap().unwrap();
+    reader.verify(0..BLOCK_SIZE).unwrap();
+    assert!(matches!(reader.verify(0..reader.size()), Err(StorageError::Corrupt { .. })));
+}
+
+#[test]
+fn two_writers_of_neighbouring_ranges_give_the_digest_of_all_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for (seed, stride) in [(22, PIECE), (23, 100_000), (24, 5 * PIECE)] {
+        let bytes = content(seed, 23 << 20);
+        let writer = writer_for(&store, &bytes);
+        std::thread::scope(|scope| {
+            for first in 0..2 {
+                let (writer, bytes) = (&writer, &bytes);
+                scope.spawn(move || {
+                    for at in (first * stride..bytes.len()).step_by(2 * stride) {
+                        writer.write(at as u64, &bytes[at..bytes.len().min(at + stride)]).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
+        assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+    }
+}
+
+#[test]
+fn damage_in_a_block_that_two_runs_wrote_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = content(25, 9 << 20);
+    let store = open(folder.path());
+    let writer = writer_for(&store, &bytes);
+    writer.write(0, &bytes[..5 << 20]).unwrap();
+    drop(writer);
+    support::damage(folder.path(), &bytes[4 << 20..]);
+    let writer = writer_for(&store, &bytes);
+    write_missing(&writer, &bytes);
+    let damaged = BLOCK_SIZE..2 * BLOCK_SIZE;
+    // The damage may be found before the rest of the block comes, which then need not be written again.
+    let Finish::Missing(missing) = writer.finish(|_, _| panic!("published")).unwrap() else {
+        panic!("the damage was not found");
+    };
+    assert!(missing.iter().all(|range| damaged.start <= range.start && range.end <= damaged.end));
+    write_missing(&writer, &bytes);
+    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
+    assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+}
+
+#[test]
 fn a_blob_known_by_its_git_sha1_gets_its_sha256_as_name() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(8, 2 << 20);
