@@ -196,7 +196,11 @@ export class CachedFile implements Disposable {
   }
 
   *#pieces(): Generator<Buffer> {
-    for (let start = 0; start < this.size; start += PIECE) yield this.subarray(start, start + PIECE)
+    for (let start = 0; start < this.size; start += PIECE) {
+      const end = Math.min(start + PIECE, this.size)
+      this.#check(start, end)
+      yield this.#part(start, end, this.#largestWindow)
+    }
   }
 
   async #read(start: number, end: number): Promise<Uint8Array> {
@@ -208,19 +212,19 @@ export class CachedFile implements Disposable {
     return this.size === 0 ? Buffer.from(new ArrayBuffer(0)) : this.#view(0, this.size)
   }
 
-  /** A part of the whole view if there can be one, else of a piece, else a view of its own. */
-  #part(start: number, end: number): Buffer {
+  /** A part of the whole view if there can be one, else of a window of that size, else a view of its own. */
+  #part(start: number, end: number, windowSize = PIECE): Buffer {
     const whole = this.#whole()
     if (whole) return whole.subarray(start, end)
     if (this.zeroCopy) {
-      const window = this.#window(start, end, this.#windowSize) ?? this.#window(start, end, PIECE)
+      const window = this.#window(start, end, windowSize) ?? this.#window(start, end, PIECE)
       if (window) return window
     }
     return this.#view(start, end)
   }
 
-  /** As large as a Buffer can be: each one costs V8 a garbage collection. */
-  get #windowSize(): number {
+  /** Each large external Buffer costs V8 a full garbage collection: who reads everything needs few of them. */
+  get #largestWindow(): number {
     const limit = this.#runtime.bufferLimit
     return Math.max(PIECE, limit - (limit % PIECE))
   }

@@ -84,7 +84,8 @@ impl Crew {
             tokio::select! {
                 Some(ended) = self.connections.join_next() => self.ended(ended)?,
                 now = windows.tick() => {
-                    self.growth.window(self.job.plan.received(), now - last, self.connections.len());
+                    let (received, waited) = (self.job.plan.received(), self.job.buffers.waited());
+                    self.growth.window(received, waited, now - last, self.connections.len());
                     last = now;
                     self.adjust(now);
                 }

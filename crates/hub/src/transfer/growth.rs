@@ -1,7 +1,8 @@
 //! How many connections a transfer should have.
 //!
 //! One connection is fastest where the server does not throttle; where it does, the rate grows with their number. So:
-//! begin with one, double while the rate follows, and go back one step when it does not.
+//! begin with one, double while the rate follows, and go back one step when it does not. Where the connections wait for the
+//! disk, more of them would only hold more memory: then go back a step at once.
 
 use std::time::Duration;
 
@@ -14,12 +15,16 @@ const PATIENCE: u32 = 5;
 const FIRST_REST: u32 = 10;
 const LONGEST_REST: u32 = 160;
 
+/// Connections that spend more than this part of a window waiting for their writes are limited by the disk.
+const DISK_BOUND: u32 = 4;
+
 /// The decision, made once per window of time.
 #[derive(Debug)]
 pub(crate) struct Growth {
     most: usize,
     target: usize,
     received: u64,
+    waited: Duration,
     rest: u32,
     step: Step,
 }
@@ -36,7 +41,7 @@ enum Step {
 
 impl Growth {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, target: 1, received: 0, rest: FIRST_REST, step: Step::Measure }
+        Self { most, target: 1, received: 0, waited: Duration::ZERO, rest: FIRST_REST, step: Step::Measure }
     }
 
     pub(crate) fn target(&self) -> usize {
@@ -50,8 +55,16 @@ impl Growth {
         self.settle();
     }
 
-    /// `received` bytes in all, `elapsed` since the last call, over `alive` connections.
-    pub(crate) fn window(&mut self, received: u64, elapsed: Duration, alive: usize) {
+    /// `received` bytes in all and `waited` for the disk in all, `elapsed` since the last call, over `alive` connections.
+    pub(crate) fn window(&mut self, received: u64, waited: Duration, elapsed: Duration, alive: usize) {
+        let waited_before = std::mem::replace(&mut self.waited, waited);
+        let connections = u32::try_from(alive).unwrap_or(u32::MAX);
+        if waited.saturating_sub(waited_before) * DISK_BOUND > elapsed * connections {
+            self.received = received;
+            self.target = (self.target / 2).max(1);
+            self.step = Step::Steady { windows: FIRST_REST };
+            return;
+        }
         let before = std::mem::replace(&mut self.received, received);
         let rate = per_second(received.saturating_sub(before), elapsed);
         // A window that begins before the first byte measures the server's latency, not the rate.
@@ -104,7 +117,7 @@ mod tests {
         let mut received = 0;
         let step = |_| {
             received += rate(growth.target());
-            growth.window(received, WINDOW, growth.target());
+            growth.window(received, Duration::ZERO, WINDOW, growth.target());
             growth.target()
         };
         (0..windows).map(step).collect()
@@ -136,10 +149,26 @@ mod tests {
     #[test]
     fn a_refused_connection_ends_the_growth() {
         let mut growth = Growth::new(8);
-        growth.window(1 << 20, WINDOW, 1);
-        growth.window(2 << 20, WINDOW, 1);
+        growth.window(1 << 20, Duration::ZERO, WINDOW, 1);
+        growth.window(2 << 20, Duration::ZERO, WINDOW, 1);
         assert_eq!(growth.target(), 2);
         growth.limit(1);
+        assert_eq!(growth.target(), 1);
+    }
+
+    #[test]
+    fn a_slow_disk_gets_no_more_connections_and_takes_back_those_there_are() {
+        let mut growth = Growth::new(8);
+        let mut waited = Duration::ZERO;
+        for windows in 1..=4 {
+            growth.window(windows << 20, Duration::ZERO, WINDOW, growth.target());
+        }
+        let many = growth.target();
+        assert!(many > 1);
+        for windows in 5..=8 {
+            waited += WINDOW;
+            growth.window(windows << 20, waited, WINDOW, 1);
+        }
         assert_eq!(growth.target(), 1);
     }
 }

@@ -1,9 +1,12 @@
 //! Small network reads gathered to large writes, with one write under way while the next one fills.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::RangeSink;
 use crate::error::{HubError, SinkError};
@@ -15,13 +18,24 @@ const LARGEST_WRITE: usize = 1 << 20;
 pub(crate) struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
     capacity: usize,
+    waited_micros: AtomicU64,
 }
 
 impl Buffers {
     /// For a file of `size` bytes: a small file takes a small buffer.
     pub(crate) fn new(size: u64) -> Self {
         let capacity = usize::try_from(size).map_or(LARGEST_WRITE, |size| size.min(LARGEST_WRITE));
-        Self { free: Mutex::default(), capacity }
+        Self { free: Mutex::default(), capacity, waited_micros: AtomicU64::new(0) }
+    }
+
+    /// How long connections have waited for their writes, in all.
+    pub(crate) fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited_micros.load(Ordering::Relaxed))
+    }
+
+    fn note_wait(&self, since: Instant) {
+        let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.waited_micros.fetch_add(micros, Ordering::Relaxed);
     }
 
     fn take(&self) -> Vec<u8> {
@@ -97,7 +111,9 @@ impl Writer {
 
     async fn settle(&mut self) -> Result<(), HubError> {
         let Some(pending) = self.pending.as_mut() else { return Ok(()) };
+        let began = Instant::now();
         let written = pending.await;
+        self.buffers.note_wait(began);
         self.pending = None;
         written.map_err(|panicked| HubError::Sink(panicked.into()))?.map_err(HubError::Sink)
     }
