@@ -55,8 +55,8 @@ mod tests {
 
     fn runs() -> [PageRun; 3] {
         [
-            PageRun { first_page: 10, pages: 1601 },
-            PageRun { first_page: 5000, pages: 1601 },
+            PageRun { first_page: 10, pages: 1616 },
+            PageRun { first_page: 5000, pages: 1616 },
             PageRun { first_page: 2000, pages: 2 },
         ]
     }
@@ -70,11 +70,11 @@ mod tests {
         let size = 2 * CHUNK_SIZE + 9;
         assert_eq!(
             pieces(&runs(), size, 0..size),
-            [piece(11, 0, CHUNK_SIZE), piece(5001, 0, CHUNK_SIZE), piece(2001, 0, 9)]
+            [piece(16, 0, CHUNK_SIZE), piece(5008, 0, CHUNK_SIZE), piece(2001, 0, 9)]
         );
         assert_eq!(
             pieces(&runs(), size, CHUNK_SIZE - 3..CHUNK_SIZE + 4),
-            [piece(11, CHUNK_SIZE - 3, 3), piece(5001, 0, 4)]
+            [piece(16, CHUNK_SIZE - 3, 3), piece(5008, 0, 4)]
         );
         assert_eq!(pieces(&runs(), size, size - 2..size + 100), [piece(2001, 7, 2)]);
         assert_eq!(pieces(&runs(), size, size..size + 1), []);

@@ -2,8 +2,8 @@
 //!
 //! Two environments live under one root (on-disk format: `docs/design.md`):
 //!
-//! * **C**, `model_cache_chunks`: 64 KiB pages; the payload of every chunk starts on a 64 KiB boundary of the data file, so
-//!   that all chunks of a file can be mapped back to back into one contiguous, zero-copy view.
+//! * **C**, `model_cache_chunks`: 64 KiB pages; the payload of every chunk starts on a 64 KiB or 1 MiB boundary of the data
+//!   file, so that all chunks of a file can be mapped back to back into one contiguous, zero-copy view.
 //! * **M**, `model_cache_manifests`: 4 KiB pages; records about files, blobs, revisions and quants.
 //!
 //! A *blob* is one file's bytes, named by their sha256. Creating goes C, then M; deleting goes M, then C; reading goes M, then

@@ -32,6 +32,11 @@ impl PinnedChunks {
         extent::pieces(&self.runs, self.size, range)
     }
 
+    /// The page runs of all chunks, in order.
+    pub(crate) fn runs(&self) -> &[PageRun] {
+        &self.runs
+    }
+
     /// The state that is pinned now.
     #[cfg(test)]
     pub(crate) fn pin(&self) -> Arc<Snapshot> {

@@ -7,7 +7,7 @@ use crate::chunk::{SEAL_OFFSET, seal};
 use crate::digest::Incarnation;
 use crate::environment::ChunkEnvironment;
 use crate::error::{Result, StorageError};
-use crate::layout::{CHUNK_SIZE, PADDING};
+use crate::layout::PAGE_HEADER;
 use crate::pin::PinnedChunks;
 use crate::platform::{self, BorrowedFile};
 use crate::snapshot::Snapshot;
@@ -16,7 +16,6 @@ use crate::snapshot::Snapshot;
 pub(crate) struct Placement {
     chunks: PinnedChunks,
     environment: Arc<ChunkEnvironment>,
-    size: u64,
 }
 
 impl Placement {
@@ -28,7 +27,7 @@ impl Placement {
     ) -> Result<Option<Self>> {
         let pin = Arc::new(Snapshot::begin(Arc::clone(environment))?);
         let chunks = PinnedChunks::find(pin, incarnation, size)?;
-        Ok(chunks.map(|chunks| Self { chunks, environment: Arc::clone(environment), size }))
+        Ok(chunks.map(|chunks| Self { chunks, environment: Arc::clone(environment) }))
     }
 
     /// Pins `newest` instead of the old state, so that a long download does not keep the pages of everything deleted since it
@@ -63,13 +62,9 @@ impl Placement {
     /// Writes the sha256 into the padding of every chunk, so that M can be rebuilt from C.
     pub(crate) fn seal(&self, sha256: &[u8; 32]) -> Result<()> {
         let (file, bytes) = (self.file()?, seal(sha256));
-        // The padding ends where the payload begins.
-        let before_payload = (PADDING - SEAL_OFFSET) as u64;
-        for first_byte in (0..self.size).step_by(usize::try_from(CHUNK_SIZE).unwrap_or(usize::MAX)) {
-            for (at, _) in self.pieces(first_byte..first_byte + 1) {
-                platform::write_at(file, &bytes, at - before_payload)
-                    .map_err(|error| self.failed("seal a chunk", error))?;
-            }
+        for run in self.chunks.runs() {
+            platform::write_at(file, &bytes, run.offset() + (PAGE_HEADER + SEAL_OFFSET) as u64)
+                .map_err(|error| self.failed("seal a chunk", error))?;
         }
         Ok(())
     }

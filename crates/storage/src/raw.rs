@@ -16,7 +16,7 @@ use std::ptr;
 use libmdbx::{Database, DatabaseKind, Error, RW, TableFlags, Transaction, WriteMap};
 use mdbx_sys as ffi;
 
-use crate::layout::{CHUNK_PAGE, PADDING, PAGE_HEADER};
+use crate::layout::{CHUNK_PAGE, PADDING, PAGE_HEADER, PAYLOAD_ALIGNMENT, spare_pages_of_run, value_length};
 use crate::platform::BorrowedFile;
 use crate::process::Process;
 
@@ -200,9 +200,32 @@ impl PageRun {
         u64::from(self.first_page) * CHUNK_PAGE as u64
     }
 
-    /// File offset of the payload: header and padding fill the first page.
-    pub(crate) fn payload_offset(self) -> u64 {
+    /// File offset after the first page, which header and padding fill.
+    pub(crate) fn second_page(self) -> u64 {
         self.offset() + CHUNK_PAGE as u64
+    }
+
+    /// File offset after the last page.
+    pub(crate) fn end(self) -> u64 {
+        self.offset() + u64::from(self.pages) * CHUNK_PAGE as u64
+    }
+
+    /// File offset of the payload: that of the second page, or the first boundary of 1 MiB from there on.
+    pub(crate) fn payload_offset(self) -> u64 {
+        match self.spare_pages() {
+            0 => self.second_page(),
+            _ => self.second_page().next_multiple_of(PAYLOAD_ALIGNMENT),
+        }
+    }
+
+    /// File offset after the last page of the payload.
+    pub(crate) fn payload_end(self) -> u64 {
+        let spare = self.spare_pages() * CHUNK_PAGE as u64;
+        self.payload_offset() + (self.end() - self.second_page()) - spare
+    }
+
+    fn spare_pages(self) -> u64 {
+        spare_pages_of_run(self.pages.into())
     }
 }
 
@@ -249,7 +272,7 @@ fn parse_header(header: &[u8; PAGE_HEADER], length: usize) -> Option<PageRun> {
     (flags == LARGE_PAGE && pages == expected).then_some(PageRun { first_page, pages })
 }
 
-/// Reserves a page run for a value of `PADDING + payload` bytes under `key` and writes `header` at the start of its padding. The
+/// Reserves a page run for a chunk of `payload` bytes under `key` and writes `header` at the start of its padding. The
 /// payload is left as it is: nothing but the first page is touched.
 pub(crate) fn reserve(
     txn: &Transaction<'_, RW, WriteMap>,
@@ -258,7 +281,7 @@ pub(crate) fn reserve(
     payload: u64,
     header: &[u8],
 ) -> Result<PageRun> {
-    let length = PADDING + usize::try_from(payload).map_err(|_| Error::BadValSize)?;
+    let length = usize::try_from(value_length(payload)).map_err(|_| Error::BadValSize)?;
     let key = value_of(key);
     let mut value = ffi::MDBX_val { iov_len: length, iov_base: ptr::null_mut() };
     // SAFETY: the transaction is alive and used by this thread only; libmdbx sets `value` to `length` writable bytes.
@@ -305,8 +328,19 @@ mod tests {
     }
 
     #[test]
-    fn the_payload_begins_one_page_after_the_run() {
-        let run = PageRun { first_page: 3, pages: 2 };
-        assert_eq!(run.payload_offset() - run.offset(), CHUNK_PAGE as u64);
+    fn the_run_of_a_value_holds_its_payload_on_the_boundary_of_its_size() {
+        let large = 16 << 20;
+        for payload in [1 << 16, 3 << 20, large - 1, large, large + 1, 100 << 20] {
+            for first_page in 3..40 {
+                let pages = (PAGE_HEADER as u64 + value_length(payload)).div_ceil(CHUNK_PAGE as u64);
+                let run = PageRun { first_page, pages: pages.try_into().unwrap() };
+                let boundary = if payload < large { CHUNK_PAGE as u64 } else { PAYLOAD_ALIGNMENT };
+                let (start, end) = (run.payload_offset(), run.payload_end());
+                assert!(start.is_multiple_of(boundary), "{payload} bytes in page {first_page}");
+                assert!(run.second_page() <= start && start < run.second_page() + boundary);
+                assert_eq!(end - start, payload.next_multiple_of(CHUNK_PAGE as u64));
+                assert!(end <= run.end());
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use libmdbx::{RW, Transaction, WriteMap};
 use crate::chunk::{ChunkHeader, chunk_key};
 use crate::digest::Incarnation;
 use crate::error::{Result, StorageError};
-use crate::layout::{CHUNK_PAGE, CHUNKS_PER_RESERVE, chunk_count, chunk_length};
+use crate::layout::{CHUNK_PAGE, CHUNKS_PER_RESERVE, PAGE_HEADER, chunk_count, chunk_length, value_length};
 use crate::raw::{self, PageRun, TableHandle};
 use crate::store::Store;
 
@@ -90,9 +90,10 @@ fn put_chunk(
     raw::reserve(txn, table, chunk_key(&incarnation, n).as_bytes(), header.payload_length(), &header.encode())
 }
 
-/// Pages in the data file of these chunks of a file of `size` bytes: the one of header and padding, then the payload's.
+/// Pages in the data file of these chunks of a file of `size` bytes.
 fn run_pages(size: u64, chunks: Range<u64>) -> Vec<u64> {
-    chunks.map(|n| 1 + chunk_length(size, n).div_ceil(CHUNK_PAGE as u64)).collect()
+    let bytes = |n| PAGE_HEADER as u64 + value_length(chunk_length(size, n));
+    chunks.map(|n| bytes(n).div_ceil(CHUNK_PAGE as u64)).collect()
 }
 
 #[cfg(test)]

@@ -91,21 +91,19 @@ impl Store {
     /// of a run inside the file may have given theirs back.
     pub(crate) fn back(&self, run: PageRun) -> Result<()> {
         let file = self.chunks.data_file()?;
-        let payload = run.payload_offset()..run.offset() + u64::from(run.pages) * CHUNK_PAGE as u64;
-        match platform::punch(file, payload.start, payload.end - payload.start) {
+        match platform::punch(file, run.second_page(), run.end() - run.second_page()) {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => {
                 return Err(StorageError::io("make room in the data file", &self.chunks.data_path(), error));
             }
             _ => {}
         }
-        self.allocate(file, payload)
+        self.allocate(file, run.payload_offset()..run.payload_end())
     }
 
     /// Gives the room of a run that could not be backed whole back to the disk.
     pub(crate) fn unback(&self, run: PageRun) -> Result<()> {
         let file = self.chunks.data_file()?;
-        let length = u64::from(run.pages.saturating_sub(1)) * CHUNK_PAGE as u64;
-        platform::punch(file, run.payload_offset(), length)
+        platform::punch(file, run.second_page(), run.end() - run.second_page())
             .map_err(|error| StorageError::io("give room back", &self.chunks.data_path(), error))
     }
 

@@ -8,7 +8,7 @@ use crate::chunk::{ChunkHeader, chunk_key};
 use crate::digest::Incarnation;
 use crate::environment::ChunkEnvironment;
 use crate::error::{Result, StorageError};
-use crate::layout::{PADDING, PAGE_HEADER, chunk_count};
+use crate::layout::{PAGE_HEADER, chunk_count, value_length};
 use crate::platform;
 use crate::raw::{PageCounts, PageRun, ReadHandle, RunValue};
 
@@ -70,7 +70,7 @@ impl Snapshot {
     /// same in the file as in the map.
     fn check(&self, header: &ChunkHeader, value: &RunValue<'_>) -> Result<()> {
         let damaged = |reason: &str| StorageError::corrupt(format!("chunk {} of a blob", header.n), reason);
-        if value.length as u64 != PADDING as u64 + header.payload_length() || !header.matches(value.padding) {
+        if value.length as u64 != value_length(header.payload_length()) || !header.matches(value.padding) {
             return Err(damaged("its header names another chunk"));
         }
         let mut on_disk = [0; PAGE_HEADER];

@@ -110,3 +110,27 @@ fn views_outlive_every_other_handle_of_the_store() {
     assert!(view[..] == bytes[..], "the bytes differ");
     assert!(Arc::ptr_eq(view.reader().store(), &open(folder.path())));
 }
+
+#[test]
+fn large_payloads_and_their_views_begin_on_boundaries_of_a_mebibyte() {
+    const MIB: u64 = 1 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for (seed, length) in [(31, 16 * MIB - 1), (32, 16 * MIB), (33, CHUNK_SIZE + 17 * MIB)] {
+        let bytes = content(seed, usize::try_from(length).unwrap());
+        let writer = writer_for(&store, &bytes);
+        write_missing(&writer, &bytes);
+        writer.finish(no_publish).unwrap();
+        let reader = store.reader(&BlobName::of(&bytes)).unwrap().unwrap();
+        let first = reader.extents()[0].offset;
+        let large = length >= 16 * MIB;
+        assert!(!large || reader.extents().iter().all(|extent| extent.offset.is_multiple_of(MIB)));
+        let view = reader.map().unwrap();
+        assert!(view[..] == bytes[..]);
+        assert!(!large || (view.as_mut_ptr() as u64).is_multiple_of(2 * MIB));
+        let window = reader.window(5 * MIB + 70_000..9 * MIB).unwrap();
+        assert!(window[..] == bytes[5 * (1 << 20) + 70_000..9 << 20]);
+        let (address, offset) = (window.as_mut_ptr() as u64, first + 5 * MIB + 70_000);
+        assert_eq!(address % MIB, offset % MIB);
+    }
+}

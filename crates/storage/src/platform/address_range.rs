@@ -9,6 +9,13 @@ use rustix::mm::{MapFlags, ProtFlags};
 
 use super::{BorrowedFile, Piece};
 
+/// A range at least this long begins on a boundary of it (2 MiB) ...
+const ALIGNMENT: usize = 2 << 20;
+
+/// ... plus what its file offset is beyond a boundary of this (1 MiB): pages that the page cache keeps together are mapped by
+/// one fault when they lie alike in the file and in memory.
+const FILE_ALIGNMENT: u64 = 1 << 20;
+
 /// Memory that shows pieces of a file as one slice. A write through [`AddressRange::start`] stays private to the process: the
 /// mapping is copy-on-write, the file is never changed by it.
 pub(crate) struct AddressRange {
@@ -26,7 +33,8 @@ impl AddressRange {
     /// the whole length is not zero. The caller keeps the pages of the file from being reused while the range lives.
     pub(crate) fn map(file: BorrowedFile<'_>, pieces: &[Piece]) -> io::Result<Self> {
         let total: u64 = pieces.iter().map(|piece| piece.length).sum();
-        let range = Self::reserve(usize::try_from(total).map_err(|_| io::ErrorKind::OutOfMemory)?)?;
+        let offset = pieces.first().map_or(0, |piece| piece.offset % FILE_ALIGNMENT);
+        let range = Self::reserve(address_length(total)?, address_length(offset)?)?;
         let mut at = 0;
         for piece in pieces {
             at = range.place(at, file, piece)?;
@@ -35,8 +43,31 @@ impl AddressRange {
         Ok(range)
     }
 
+    /// Reserves addresses that begin `beyond` bytes (whole pages, less than a boundary) after a boundary, when there are many.
+    fn reserve(length: usize, beyond: usize) -> io::Result<Self> {
+        if length < ALIGNMENT {
+            return Self::reserve_anywhere(length);
+        }
+        let page = address_length(super::page_size())?;
+        let length = length.checked_next_multiple_of(page).ok_or(io::ErrorKind::OutOfMemory)?;
+        let wide = length.checked_add(2 * ALIGNMENT).ok_or(io::ErrorKind::OutOfMemory)?;
+        let wide = Self::reserve_anywhere(wide)?;
+        let address = wide.start.as_ptr().addr();
+        let (_before, rest) = wide.split(address.next_multiple_of(ALIGNMENT) + beyond - address);
+        let (range, _after) = rest.split(length);
+        Ok(range)
+    }
+
+    /// Two ranges: the first `at` bytes, whole pages, and the rest.
+    fn split(self, at: usize) -> (Self, Self) {
+        let (start, length) = (self.start, self.length);
+        std::mem::forget(self);
+        let rest = start.map_addr(|address| address.saturating_add(at));
+        (Self { start, length: at }, Self { start: rest, length: length - at })
+    }
+
     /// Reserves addresses, without memory behind them.
-    fn reserve(length: usize) -> io::Result<Self> {
+    fn reserve_anywhere(length: usize) -> io::Result<Self> {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: the kernel chooses free addresses, so no other mapping is touched.
         let start =
@@ -87,8 +118,15 @@ impl AddressRange {
 
 impl Drop for AddressRange {
     fn drop(&mut self) {
+        if self.length == 0 {
+            return;
+        }
         // SAFETY: the range belongs to this value and nothing borrows it any more.
         let unmapped = unsafe { rustix::mm::munmap(self.start.as_ptr(), self.length) };
         debug_assert!(unmapped.is_ok(), "a range this value mapped can be unmapped");
     }
+}
+
+fn address_length(length: u64) -> io::Result<usize> {
+    usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory.into())
 }
