@@ -16,7 +16,7 @@ pub(crate) struct BlobSink {
 
 impl RangeSink for BlobSink {
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
-        self.writer.write(offset, bytes)?;
+        self.writer.write_received(offset, bytes)?;
         self.loaded.store(self.writer.written(), Ordering::Relaxed);
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::error::{Result, StorageError};
 use crate::layout::BLOCK_SIZE;
 use crate::ledger::{Check, Digests, HashStep, Ledger};
 use crate::placement::Placement;
+use crate::record::Segment;
 use crate::segments::{combine, segments_of};
 use crate::verify::crc32c;
 
@@ -124,14 +125,24 @@ impl Hasher {
         })
     }
 
+    /// Writes `bytes` at `offset` and leaves the hashing to the thread.
+    pub(crate) fn write_behind(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let flight = self.ledger.begin(offset..offset + bytes.len() as u64)?;
+        let (outcome, segments) = self.place(offset, bytes);
+        self.ledger.end(flight, segments);
+        outcome
+    }
+
+    fn place(&self, offset: u64, bytes: &[u8]) -> (Result<()>, Vec<Segment>) {
+        let outcome = self.placement.write_at(offset, bytes);
+        let segments = if outcome.is_ok() { segments_of(offset, bytes) } else { Vec::new() };
+        (outcome, segments)
+    }
+
     /// Writes `bytes` at `offset`, hashing them meanwhile when they are the next ones.
     pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let flight = self.ledger.begin(offset..offset + bytes.len() as u64)?;
-        let write = || {
-            let outcome = self.placement.write_at(offset, bytes);
-            let segments = if outcome.is_ok() { segments_of(offset, bytes) } else { Vec::new() };
-            (outcome, segments)
-        };
+        let write = || self.place(offset, bytes);
         let Some(epoch) = self.ledger.hash_in_flight(flight) else {
             let (outcome, segments) = write();
             self.ledger.end(flight, segments);

@@ -176,6 +176,24 @@ impl BlobWriter {
     /// [`StorageError::InvalidArgument`] beyond the end or once `finish` runs; [`StorageError::NoSpace`];
     /// [`StorageError::Io`], also when an earlier sync of this store failed.
     pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.admitted(offset, bytes, Hasher::write)
+    }
+
+    /// As [`BlobWriter::write`], for bytes from a source that goes on meanwhile (a network connection): this call never hashes, so
+    /// that its caller is soon back at the source. With `write` the caller has its bytes hashed sooner.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_received(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.admitted(offset, bytes, Hasher::write_behind)
+    }
+
+    fn admitted(
+        &self,
+        offset: u64,
+        bytes: &[u8],
+        write: impl FnOnce(&Hasher, u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
         let length = bytes.len() as u64;
         if offset.checked_add(length).is_none_or(|end| end > self.inner.size) {
             return Err(refused(*self.name(), "the write reaches beyond its end"));
@@ -186,7 +204,7 @@ impl BlobWriter {
         self.inner.store.check_process()?;
         let backlog = self.inner.store.syncer.backlog();
         backlog.admit(length)?;
-        let outcome = work.hasher.write(offset, bytes);
+        let outcome = write(&work.hasher, offset, bytes);
         backlog.landed(length, outcome.is_ok());
         outcome
     }
