@@ -16,6 +16,11 @@ mod windows;
 pub(crate) use windows::*;
 
 #[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(unix)]
 mod address_range;
 #[cfg(unix)]
 pub(crate) use address_range::AddressRange;

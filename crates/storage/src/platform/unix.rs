@@ -1,0 +1,56 @@
+//! What Linux and macOS have in common.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+/// An open file that someone else owns.
+pub(crate) type BorrowedFile<'a> = BorrowedFd<'a>;
+
+/// Value of a file handle before libmdbx has set it.
+pub(crate) const NO_FILE: std::os::fd::RawFd = -1;
+
+/// Writes all of `bytes` at `offset`.
+pub(crate) fn write_at(file: BorrowedFile<'_>, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::pwrite(file, bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                bytes = bytes.get(n..).unwrap_or_default();
+                offset += n as u64;
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Fills `buffer` from `offset`.
+pub(crate) fn read_at(file: BorrowedFile<'_>, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match rustix::io::pread(file, rest, offset + done as u64) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => done += n,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Bytes this user may still write to the file system that holds `path`.
+pub(crate) fn available(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Apparent size and allocated bytes of an open file.
+pub(crate) fn file_size(file: BorrowedFile<'_>) -> io::Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(file)?;
+    let positive = |n: i64| u64::try_from(n).unwrap_or(0);
+    Ok((positive(stat.st_size), positive(stat.st_blocks) * 512))
+}
