@@ -20,7 +20,7 @@ async function storeMappings(path: string): Promise<number> {
 
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
 
-onLinux('10,000 times opened, read and closed leave no mapping, no reader and no memory', async (t) => {
+onLinux('40,000 times opened, read and closed leave no mapping, no reader and no memory', async (t) => {
   const { cache, path } = await fillStore(t, FILES)
   const openClose = (rounds: number) => {
     for (let round = 0; round < rounds; round += 1) {
@@ -34,10 +34,11 @@ onLinux('10,000 times opened, read and closed leave no mapping, no reader and no
   t.true(await collect(() => cache.stats().views === 0))
   const before = { mappings: await storeMappings(path), readers: cache.stats().readers }
   const memory = await anonymousMemory()
-  openClose(10_000)
+  openClose(40_000)
   t.true(await collect(() => cache.stats().views === 0))
   t.deepEqual({ mappings: await storeMappings(path), readers: cache.stats().readers }, before)
-  t.true((await anonymousMemory()) - memory < 8 * MIB)
+  // A leak of 700 bytes a time would be 27 MiB; V8's own heap moves by less than 16.
+  t.true((await anonymousMemory()) - memory < 20 * MIB)
 })
 
 onLinux(
