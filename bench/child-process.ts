@@ -1,4 +1,5 @@
 import { type SpawnOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -32,21 +33,47 @@ export function runProgram(
   })
 }
 
+/** A program under way, to be killed. */
+export interface Started {
+  /** Ends it as `kill -9` does, and returns when it has ended. */
+  kill(): Promise<void>
+}
+
+/** Starts a program whose output nobody needs. */
+export function startProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Started {
+  const child = spawn(program, args, { cwd: ROOT, stdio: 'ignore', env })
+  const ended = once(child, 'exit')
+  return {
+    async kill() {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+/** Starts a script of bench/child. */
+export function startScript<P>(name: string, parameters: P): Started {
+  return startProgram(process.execPath, [scriptFile(name), JSON.stringify(parameters)], childEnvironment())
+}
+
+function scriptFile(name: string): string {
+  return fileURLToPath(new URL(`child/${name}.js`, import.meta.url))
+}
+
 /** Runs a script of bench/child in a process of its own, and returns the JSON value it prints. */
 export async function runScript<P, R>(
   name: string,
   parameters: P,
   node: string = process.execPath,
 ): Promise<{ wall: number; result: R }> {
-  const script = fileURLToPath(new URL(`child/${name}.js`, import.meta.url))
-  const { wall, output } = await runProgram(node, [script, JSON.stringify(parameters)], {
+  const { wall, output } = await runProgram(node, [scriptFile(name), JSON.stringify(parameters)], {
     env: childEnvironment(),
   })
   return { wall, result: JSON.parse(output) as R }
 }
 
 /** Without what belongs to the user's own Hub, which a local one refuses, and with no proxy in between. */
-function childEnvironment(): NodeJS.ProcessEnv {
+export function childEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(HF_|HUGGING_FACE_|NODE_OPTIONS$)/.test(name),
   )

@@ -1,12 +1,14 @@
-// npm run bench               every measurement (about six minutes, 12 GiB of disk)
+// npm run bench               every measurement (about twelve minutes, 12 GiB of disk)
 // npm run bench -- a d        only these
 import { downloadSpeed } from './download.js'
 import { downloadMemory } from './download-memory.js'
+import { faults } from './faults.js'
 import type { Figure, Measurement } from './figure.js'
 import { importTime } from './import-time.js'
 import { largeView } from './large-view.js'
 import { describeMachine } from './machine.js'
 import { scan } from './scan.js'
+import { smallFiles } from './small-files.js'
 import { store } from './store.js'
 import { printTable } from './table.js'
 import { throttledDownload } from './throttled-download.js'
@@ -22,6 +24,8 @@ const MEASUREMENTS: readonly Measurement[] = [
   downloadMemory,
   writeAmplification,
   importTime,
+  smallFiles,
+  faults,
 ]
 
 async function main(letters: readonly string[]): Promise<void> {

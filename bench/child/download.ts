@@ -6,7 +6,9 @@ export interface DownloadParameters {
   path: string
   endpoint: string
   repo: string
-  file: string
+  /** What to download: a quant, or else one file. */
+  quant?: string
+  file?: string
 }
 
 export interface DownloadResult {
@@ -22,15 +24,16 @@ export interface DownloadResult {
   anonymousGrowth: number
 }
 
-/** Opens an empty cache, downloads one file into it, and closes it: nothing else, so that all it costs is the download's. */
+/** Opens a cache, downloads into it, and closes it: nothing else, so that all it costs is the download's. */
 async function main(): Promise<void> {
-  const { path, endpoint, repo, file } = readParameters<DownloadParameters>()
+  const { path, endpoint, repo, quant, file } = readParameters<DownloadParameters>()
   const writtenBefore = HAS_PROCESS_STATUS ? writtenBytes() : 0
   const cache = await ModelCache.open({ path, endpoint })
   const idle = HAS_PROCESS_STATUS ? memory() : undefined
   if (idle) forgetPeak()
   const start = performance.now()
-  await cache.downloadFile(repo, file)
+  if (quant !== undefined) await cache.downloadQuant(repo, quant)
+  if (file !== undefined) await cache.downloadFile(repo, file)
   const call = performance.now() - start
   const { user, system } = process.cpuUsage()
   const after = idle && memory()
