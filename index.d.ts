@@ -193,6 +193,16 @@ export declare interface FileInfo {
     stored: boolean;
 }
 
+/** How far one file of a download is. */
+export declare interface FileProgress {
+    /** Path within the repository. */
+    path: string;
+    /** Bytes that are stored. */
+    loaded: number;
+    /** Size of the file. */
+    total: number;
+}
+
 /** Options of {@link ModelCache.getFile}. */
 export declare interface GetOptions extends RevisionOptions {
     /**
@@ -254,6 +264,12 @@ export declare class ModelCache implements AsyncDisposable {
     #private;
     /** Absolute path of the store's folder. */
     readonly path: string;
+    /** Where repositories are listed and resolved. */
+    readonly endpoint: string;
+    /** Whether the network is never used. */
+    readonly offline: boolean;
+    /** Whether a token goes with the requests to the endpoint; never the token itself. */
+    readonly authenticated: boolean;
     private constructor();
     /**
      * Opens the store, and makes it where there is none.
@@ -437,6 +453,8 @@ export declare interface Progress {
     fileLoaded?: number;
     /** Size of `path`. */
     fileTotal?: number;
+    /** All files under way, at most 16, in a lasting order; empty at 100 %. */
+    files: FileProgress[];
     /** Speed of the last seconds. */
     bytesPerSecond: number;
     /** Bytes that were already stored when the call began. */

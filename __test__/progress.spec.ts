@@ -1,6 +1,7 @@
 import type { Progress } from '@tabagent/model-cache'
 import test from 'ava'
 import type { NativeManifest } from '#dist/binding.js'
+import { holdAt, MIB } from './e2e/half-way.js'
 import { openFakeCache, PendingCall } from './support/fake-addon.js'
 import { onnxFiles } from './support/repository.js'
 import { openStore, REPO } from './support/store.js'
@@ -108,4 +109,27 @@ test('a stored quant reports 100 % once', async (t) => {
   await cache.downloadQuant(REPO, 'q8', { onProgress: (progress) => seen.push(progress) })
   t.is(seen.length, 1)
   t.is(seen[0]?.loaded, seen[0]?.total)
+})
+
+test('every file under way is reported, with the sum of what is here', async (t) => {
+  const shards = [1, 2, 3].map((shard) => `model-0000${shard}-of-00003.safetensors`)
+  const files = Object.fromEntries(shards.map((path) => [path, { size: 8 * MIB, seed: path }]))
+  const { cache, hub } = await openStore(t, files)
+  const [quant] = Object.keys((await cache.scanRepo(REPO)).quants)
+  const held = holdAt(hub, 4 * MIB)
+  let last: Progress | undefined
+  const call = cache.downloadQuant(REPO, quant ?? '', {
+    onProgress(progress) {
+      last = progress
+      if (progress.files.length === 3 && progress.files.every(({ loaded }) => loaded === 4 * MIB)) held.open()
+    },
+  })
+  await held.opened
+  t.deepEqual(
+    last?.files,
+    shards.map((path) => ({ path, loaded: 4 * MIB, total: 8 * MIB })),
+  )
+  t.is(last?.loaded, 12 * MIB)
+  await call
+  t.like(last, { loaded: 24 * MIB, files: [] })
 })

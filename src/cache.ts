@@ -23,7 +23,13 @@ import type { CacheStats, RemoveReport } from './report.js'
 import { defaultRuntime, type Runtime } from './runtime.js'
 import { VERSION } from './version.js'
 
-let wrapCache: (runtime: Runtime, native: NativeCache) => ModelCache
+/** What a cache tells of the options it was opened with. */
+interface Access {
+  offline: boolean
+  authenticated: boolean
+}
+
+let wrapCache: (runtime: Runtime, native: NativeCache, access: Access) => ModelCache
 
 /** Opens a store with any runtime, whatever the environment says. */
 export async function openCache(
@@ -35,7 +41,10 @@ export async function openCache(
   const native = await runNative(runtime.binding, {}, () =>
     runtime.binding.openCache(resolve(path), { ...rest, userAgent }),
   )
-  return wrapCache(runtime, native)
+  return wrapCache(runtime, native, {
+    offline: rest.offline ?? false,
+    authenticated: rest.token !== undefined,
+  })
 }
 
 /**
@@ -57,15 +66,24 @@ export async function openCache(
 export class ModelCache implements AsyncDisposable {
   /** Absolute path of the store's folder. */
   readonly path: string
+  /** Where repositories are listed and resolved. */
+  readonly endpoint: string
+  /** Whether the network is never used. */
+  readonly offline: boolean
+  /** Whether a token goes with the requests to the endpoint; never the token itself. */
+  readonly authenticated: boolean
   readonly #runtime: Runtime
   readonly #native: NativeCache
 
   static {
-    wrapCache = (runtime, native) => new ModelCache(runtime, native)
+    wrapCache = (runtime, native, access) => new ModelCache(runtime, native, access)
   }
 
-  private constructor(runtime: Runtime, native: NativeCache) {
+  private constructor(runtime: Runtime, native: NativeCache, access: Access) {
     this.path = native.path
+    this.endpoint = native.endpoint
+    this.offline = access.offline
+    this.authenticated = access.authenticated
     this.#runtime = runtime
     this.#native = native
   }

@@ -10,5 +10,5 @@ export type {
   RevisionOptions,
   ScanOptions,
 } from './options.js'
-export type { Progress } from './progress.js'
+export type { FileProgress, Progress } from './progress.js'
 export type { CacheStats, RemoveReport } from './report.js'

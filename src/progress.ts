@@ -1,5 +1,15 @@
 import type { Operation } from './binding.js'
 
+/** How far one file of a download is. */
+export interface FileProgress {
+  /** Path within the repository. */
+  path: string
+  /** Bytes that are stored. */
+  loaded: number
+  /** Size of the file. */
+  total: number
+}
+
 /** How far a download is. All sizes are bytes. */
 export interface Progress {
   /** Repository that is downloaded. */
@@ -16,6 +26,8 @@ export interface Progress {
   fileLoaded?: number
   /** Size of `path`. */
   fileTotal?: number
+  /** All files under way, at most 16, in a lasting order; empty at 100 %. */
+  files: FileProgress[]
   /** Speed of the last seconds. */
   bytesPerSecond: number
   /** Bytes that were already stored when the call began. */

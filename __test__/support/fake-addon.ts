@@ -14,7 +14,7 @@ export class FakeOperation {
   }
 
   report(loaded: number, total: number): void {
-    this.#latest = { repo: 'acme/model', loaded, total, bytesPerSecond: 0, resumedFrom: 0 }
+    this.#latest = { repo: 'acme/model', loaded, total, files: [], bytesPerSecond: 0, resumedFrom: 0 }
   }
 
   takeProgress(): NativeProgress | null {

@@ -172,6 +172,7 @@ impl Batch {
             total: self.total(),
             file_loaded: None,
             file_total: None,
+            files: Vec::new(),
             bytes_per_second,
             resumed_from: self.loaded_before(),
         }

@@ -27,6 +27,7 @@ use crate::{download, scan};
 #[derive(Clone)]
 pub struct ModelCache {
     path: PathBuf,
+    endpoint: Arc<str>,
     /// Gone once closed, and the store with it as soon as no view needs it.
     inner: Arc<RwLock<Option<Arc<Inner>>>>,
 }
@@ -51,7 +52,11 @@ impl ModelCache {
     /// `ERR_INVALID_ARGUMENT` for an endpoint that is not an http(s) URL.
     pub fn open(registry: &StorageRegistry, path: &Path, options: CacheOptions) -> Result<Self> {
         let inner = Arc::new(Inner::open(registry, path, options)?);
-        Ok(Self { path: inner.store.root().to_owned(), inner: Arc::new(RwLock::new(Some(inner))) })
+        Ok(Self {
+            path: inner.store.root().to_owned(),
+            endpoint: inner.options.endpoint.as_str().into(),
+            inner: Arc::new(RwLock::new(Some(inner))),
+        })
     }
 
     /// What an open cache is made of.
@@ -60,6 +65,12 @@ impl ModelCache {
         let inner = inner.ok_or_else(|| Error::Closed { path: self.path.display().to_string() })?;
         inner.store.check_process()?;
         Ok(inner)
+    }
+
+    /// URL of the Hub it asks.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     /// The cache's folder, canonical.

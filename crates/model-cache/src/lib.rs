@@ -71,7 +71,7 @@ pub use error::{ERROR_CODES, Error, ErrorFields, Result};
 pub use file::FileInfo;
 pub use manifest::{Manifest, Quant, QuantError, QuantStatus};
 pub use options::{CacheOptions, DownloadOptions, ScanOptions};
-pub use progress::{Progress, ProgressCallback};
+pub use progress::{FileProgress, Progress, ProgressCallback};
 pub use remove::{Kept, RemoveReport};
 pub use stats::CacheStats;
 pub use tabagent_storage::{BlobReader, Digest, Extent, Mapping, StorageRegistry};

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::flight::Flight;
-use crate::progress::RateMeter;
+use crate::progress::{FileProgress, RateMeter};
 
 type Slots = Arc<Mutex<Vec<Option<Weak<Flight>>>>>;
 
@@ -22,6 +22,13 @@ impl Slot {
             *slot = Some(Arc::downgrade(flight));
         }
     }
+}
+
+/// The files under way.
+struct Moving {
+    /// Index of the one that moved most since the last time.
+    most: Option<usize>,
+    files: Vec<FileProgress>,
 }
 
 /// Sums the flights of a batch.
@@ -48,22 +55,26 @@ impl Meter {
         Slot { slots: Arc::clone(&self.slots), index }
     }
 
-    /// Reads all counters; gives the index of the file that moved most since the last time.
-    fn read(&mut self, batch: &Batch) -> Option<usize> {
-        let mut most = None;
+    /// Reads all counters.
+    fn read(&mut self, batch: &Batch) -> Moving {
+        let (mut most, mut files) = (None, Vec::new());
         let slots = self.slots.lock();
         for (index, (slot, loaded)) in slots.iter().zip(&mut self.loaded).enumerate() {
             let Some(slot) = slot else { continue };
-            let size = batch.files.get(index).map_or(0, |file| file.size);
+            let Some(file) = batch.files.get(index) else { continue };
             // A flight that is gone has brought its file.
-            let now = slot.upgrade().map_or(size, |flight| flight.loaded()).min(size);
+            let flight = slot.upgrade();
+            let now = flight.as_ref().map_or(file.size, |flight| flight.loaded()).min(file.size);
+            if flight.is_some() {
+                files.push(FileProgress { path: file.path.clone(), loaded: now, total: file.size });
+            }
             let moved = now.saturating_sub(*loaded);
             if moved > 0 && most.is_none_or(|(_, best)| moved > best) {
                 most = Some((index, moved));
             }
             *loaded = now;
         }
-        most.map(|(index, _)| index)
+        Moving { most: most.map(|(index, _)| index), files }
     }
 
     pub(crate) fn report(&mut self, batch: &Batch) {
@@ -76,11 +87,12 @@ impl Meter {
         }
         self.last = Some(loaded);
         let mut progress = batch.progress(loaded, self.rate.rate(loaded));
-        if let Some(file) = moving.and_then(|index| batch.files.get(index)) {
+        if let Some(file) = moving.most.and_then(|index| batch.files.get(index)) {
             progress.path = Some(file.path.clone());
             progress.file_total = Some(file.size);
-            progress.file_loaded = moving.and_then(|index| self.loaded.get(index)).copied();
+            progress.file_loaded = moving.most.and_then(|index| self.loaded.get(index)).copied();
         }
+        progress.files = moving.files;
         callback(&progress);
     }
 }

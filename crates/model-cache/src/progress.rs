@@ -30,10 +30,23 @@ pub struct Progress {
     pub file_loaded: Option<u64>,
     /// Size of the file now moving.
     pub file_total: Option<u64>,
+    /// All files under way, in the order in which they were begun; at most 16.
+    pub files: Vec<FileProgress>,
     /// Rate of the last two seconds, bytes per second.
     pub bytes_per_second: f64,
     /// Bytes that were here when the call began.
     pub resumed_from: u64,
+}
+
+/// How far one file of a download is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileProgress {
+    /// Path within the repository.
+    pub path: String,
+    /// Bytes here.
+    pub loaded: u64,
+    /// Size of the file.
+    pub total: u64,
 }
 
 /// Rate over a sliding window.

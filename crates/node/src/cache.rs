@@ -49,6 +49,12 @@ impl NativeCache {
         self.cache.path().to_string_lossy().into_owned()
     }
 
+    /// URL of the Hub it asks.
+    #[napi(getter, catch_unwind)]
+    pub fn endpoint(&self) -> String {
+        self.cache.endpoint().to_owned()
+    }
+
     /// Lists a repository.
     #[napi(catch_unwind, ts_return_type = "Promise<NativeManifest>")]
     pub fn scan_repo<'env>(

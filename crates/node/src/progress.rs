@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
-use tabagent_model_cache::{Progress, ProgressCallback};
+use tabagent_model_cache::{FileProgress, Progress, ProgressCallback};
 
 use crate::options::to_js;
 
@@ -55,10 +55,23 @@ pub struct NativeProgress {
     pub file_loaded: Option<f64>,
     /// Size of `path`.
     pub file_total: Option<f64>,
+    /// All files under way.
+    pub files: Vec<NativeFileProgress>,
     /// Speed of the last seconds.
     pub bytes_per_second: f64,
     /// Bytes that were stored when the call began.
     pub resumed_from: f64,
+}
+
+/// See `FileProgress` in `src/progress.ts`.
+#[napi(object, object_from_js = false)]
+pub struct NativeFileProgress {
+    /// Path within the repository.
+    pub path: String,
+    /// Bytes that are stored.
+    pub loaded: f64,
+    /// Size of the file.
+    pub total: f64,
 }
 
 impl From<&Progress> for NativeProgress {
@@ -71,8 +84,15 @@ impl From<&Progress> for NativeProgress {
             total: to_js(progress.total),
             file_loaded: progress.file_loaded.map(to_js),
             file_total: progress.file_total.map(to_js),
+            files: progress.files.iter().map(Into::into).collect(),
             bytes_per_second: progress.bytes_per_second,
             resumed_from: to_js(progress.resumed_from),
         }
+    }
+}
+
+impl From<&FileProgress> for NativeFileProgress {
+    fn from(file: &FileProgress) -> Self {
+        Self { path: file.path.clone(), loaded: to_js(file.loaded), total: to_js(file.total) }
     }
 }
