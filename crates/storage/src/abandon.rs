@@ -2,6 +2,7 @@
 
 use crate::digest::{BlobName, Incarnation};
 use crate::error::Result;
+use crate::journal;
 use crate::key::Key;
 use crate::lease::Lease;
 use crate::record::{BlobRecord, BlobState};
@@ -28,6 +29,7 @@ impl Store {
     /// Deletes a partial blob whose lease the caller holds: M, then C.
     pub(crate) fn forget(&self, name: BlobName, record: &BlobRecord) -> Result<()> {
         self.write(|t| t.delete::<Blobs>(&Key::blob(&name)))?;
+        journal::remove(&self.journal_path(&name));
         self.release(&Incarnation(record.incarnation), record.size)
     }
 }

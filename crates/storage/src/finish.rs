@@ -82,12 +82,14 @@ impl BlobWriter {
         let _lease = if name == *self.name() { None } else { Some(self.lease_of(&name)?) };
         work.placement.seal(&digests.sha256)?;
         self.inner.store.syncer.checkpoint()?;
+        work.journal.remove();
         self.publish(work, name, publish)?;
         Ok(Finish::Complete(name))
     }
 
     fn drop_wrong_bytes(&self, work: &Work, digests: &Digests) -> Result<Finish> {
         work.ledger.drop_all();
+        work.journal.clear();
         self.inner.store.syncer.checkpoint()?;
         let expected = self.inner.expected;
         Ok(Finish::Mismatch { expected, actual: digests.like(&expected) })

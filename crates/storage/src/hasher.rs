@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
 use crate::error::{Result, StorageError};
+use crate::journal::Journal;
 use crate::layout::BLOCK_SIZE;
 use crate::ledger::{Check, Digests, HashStep, Ledger};
 use crate::placement::Placement;
@@ -102,16 +103,22 @@ impl Running {
 pub(crate) struct Hasher {
     ledger: Arc<Ledger>,
     placement: Arc<Placement>,
+    journal: Arc<Journal>,
     fresh: Hashes,
     /// Only locked by whom the ledger lets hash.
     running: Mutex<Running>,
 }
 
 impl Hasher {
-    pub(crate) fn new(ledger: Arc<Ledger>, placement: Arc<Placement>, expected: &Digest) -> Self {
+    pub(crate) fn new(
+        ledger: Arc<Ledger>,
+        placement: Arc<Placement>,
+        journal: Arc<Journal>,
+        expected: &Digest,
+    ) -> Self {
         let fresh = Hashes::new(expected, ledger.identity().size);
         let running = Running { epoch: 0, hashes: fresh.clone(), at_block: fresh.clone(), block_crc: 0 };
-        Self { ledger, placement, fresh, running: Mutex::new(running) }
+        Self { ledger, placement, journal, fresh, running: Mutex::new(running) }
     }
 
     /// Starts the thread; it ends with [`Ledger::end_hashing`].
@@ -136,6 +143,7 @@ impl Hasher {
     fn place(&self, offset: u64, bytes: &[u8]) -> (Result<()>, Vec<Segment>) {
         let outcome = self.placement.write_at(offset, bytes);
         let segments = if outcome.is_ok() { segments_of(offset, bytes) } else { Vec::new() };
+        self.journal.note(&segments);
         (outcome, segments)
     }
 

@@ -163,11 +163,13 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger that begins with the recorded bytes.
-    pub(crate) fn new(identity: BlobIdentity, recorded: &[Segment]) -> Self {
-        let segments = SegmentSet::from_record(recorded, identity.size);
-        let earlier = recorded.iter().map(Segment::block).collect();
-        let state = State { segments, earlier, ..State::default() };
+    /// A ledger that begins with the bytes recorded in M, and those that only a journal claims.
+    pub(crate) fn new(identity: BlobIdentity, recorded: &[Segment], claimed: &[Segment]) -> Self {
+        let all = [recorded, claimed].concat();
+        let segments = SegmentSet::from_record(&all, identity.size);
+        let earlier = all.iter().map(Segment::block).collect();
+        let version = u64::from(!claimed.is_empty());
+        let state = State { segments, version, earlier, ..State::default() };
         Self { identity, state: Mutex::new(state), changed: Condvar::new() }
     }
 

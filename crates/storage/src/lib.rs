@@ -21,6 +21,7 @@ mod extent;
 mod finish;
 mod format;
 mod hasher;
+mod journal;
 mod key;
 mod layout;
 mod lease;

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use crate::chunk::chunk_key;
 use crate::digest::{BlobName, Incarnation};
 use crate::error::Result;
+use crate::journal;
 use crate::key::Key;
 use crate::layout::{CHUNKS_PER_RESERVE, chunk_count};
 use crate::lease::Lease;
@@ -45,6 +46,9 @@ impl Store {
         for names in names.chunks(LEASES_AT_ONCE) {
             let leases = self.lease_each(names, &mut freed.busy)?;
             let removed = self.remove_records(&leases)?;
+            for lease in &leases {
+                journal::remove(&self.journal_path(lease.name()));
+            }
             freed.blobs += removed.len() as u64;
             self.remove_chunks(&removed)?;
         }

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::digest::{BlobName, Digest, Incarnation};
 use crate::error::{Result, StorageError};
 use crate::hasher::Hasher;
+use crate::journal::Journal;
 use crate::key::Key;
 use crate::layout::INLINE_LIMIT;
 use crate::lease::Lease;
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
 pub(crate) struct Work {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) placement: Arc<Placement>,
+    pub(crate) journal: Arc<Journal>,
     hasher: Arc<Hasher>,
     hashing: Mutex<Option<JoinHandle<()>>>,
 }
@@ -92,11 +94,18 @@ impl Store {
             None => self.begin(name, size, provisional)?,
         };
         let identity = BlobIdentity { name, size, incarnation, provisional };
-        let (ledger, placement) = (Arc::new(Ledger::new(identity, &segments)), Arc::new(placement));
+        let (journal, claimed) = Journal::open(self.journal_path(&name), &incarnation);
+        let ledger = Arc::new(Ledger::new(identity, &segments, &claimed));
+        let (placement, journal) = (Arc::new(placement), Arc::new(journal));
         self.syncer.register(&ledger, &placement)?;
-        let hasher = Arc::new(Hasher::new(Arc::clone(&ledger), Arc::clone(&placement), &expected));
+        let hasher = Arc::new(Hasher::new(
+            Arc::clone(&ledger),
+            Arc::clone(&placement),
+            Arc::clone(&journal),
+            &expected,
+        ));
         let hashing = Mutex::new(Some(hasher.start()?));
-        Ok(Work { ledger, placement, hasher, hashing })
+        Ok(Work { ledger, placement, journal, hasher, hashing })
     }
 
     /// The chunks of a partial blob, when they still fit; drops it otherwise.
@@ -238,8 +247,8 @@ impl Drop for Inner {
         }
         // What cannot be recorded now is fetched again. The lease is freed only afterwards, so no later holder's record is
         // overwritten.
-        if work.ledger.unrecorded().is_some() {
-            self.store.syncer.checkpoint().ok();
+        if work.ledger.unrecorded().is_none() || self.store.syncer.checkpoint().is_ok() {
+            work.journal.remove();
         }
     }
 }

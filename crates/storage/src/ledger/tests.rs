@@ -3,7 +3,7 @@ use crate::segments::segments_of;
 
 fn ledger(size: u64) -> Ledger {
     let (name, incarnation) = (BlobName([1; 32]), Incarnation([2; 16]));
-    Ledger::new(BlobIdentity { name, size, incarnation, provisional: false }, &[])
+    Ledger::new(BlobIdentity { name, size, incarnation, provisional: false }, &[], &[])
 }
 
 fn write(ledger: &Ledger, offset: u64, bytes: &[u8]) {
@@ -97,7 +97,7 @@ fn bytes_hashed_in_flight_do_not_count_when_another_write_touched_them() {
 fn only_blocks_with_bytes_of_an_earlier_run_are_compared() {
     let recorded = segments_of(0, &[1; 10]);
     let identity = *ledger(BLOCK_SIZE + 10).identity();
-    let ledger = Ledger::new(identity, &recorded);
+    let ledger = Ledger::new(identity, &recorded, &[]);
     assert_eq!(piece(&ledger), (0, 0..10, Check::Now(recorded[0].crc)));
     assert!(ledger.end_piece(0, 10));
     let rest = vec![2; usize::try_from(BLOCK_SIZE).unwrap()];
