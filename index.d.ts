@@ -435,6 +435,28 @@ export declare interface OpenOptions {
      * @defaultValue no limit
      */
     maxSize?: number;
+    /**
+     * Proxy of all requests, or one for each scheme: `http://[user:password@]host:port`, also with `https`, `socks5` or
+     * `socks5h` (which looks up names itself). `{}` means none, whatever the environment says.
+     *
+     * @defaultValue `HTTPS_PROXY` for https URLs, `HTTP_PROXY` for http URLs, and `ALL_PROXY` where these are not set; each in
+     * lower case first
+     */
+    proxy?: string | ProxyOptions;
+    /**
+     * Hosts that are asked without the proxy, separated by commas: names (with all below them), addresses, networks such as
+     * `10.0.0.0/8`, or `*` for all. Addresses of this machine go through the proxy unless they are named here.
+     *
+     * @defaultValue `NO_PROXY`, in lower case first
+     */
+    noProxy?: string;
+    /**
+     * PEM files (or folders of them) with certificates of authorities to trust besides those of the system: of a company's
+     * proxy, or of a Hub of one's own.
+     *
+     * @defaultValue the files that `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `NODE_EXTRA_CA_CERTS` name
+     */
+    certificateAuthority?: string | string[];
 }
 
 /** How far a download is. All sizes are bytes. */
@@ -459,6 +481,14 @@ export declare interface Progress {
     bytesPerSecond: number;
     /** Bytes that were already stored when the call began. */
     resumedFrom: number;
+}
+
+/** Proxies by the scheme of the URLs that are asked through them. */
+export declare interface ProxyOptions {
+    /** For `http` URLs. */
+    http?: string;
+    /** For `https` URLs. */
+    https?: string;
 }
 
 /** One quantization variant of a repository: everything an engine needs to load it. */

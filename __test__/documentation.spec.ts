@@ -9,7 +9,14 @@ import { startHub } from './support/hub.js'
 import { onnxFiles } from './support/repository.js'
 
 const run = promisify(execFile)
-const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs/design.md', 'local-hub/README.md']
+const DOCUMENTS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'docs/design.md',
+  'docs/downloads.md',
+  'local-hub/README.md',
+]
 const SIZE = 100_000
 
 /** The fenced blocks of a language. */

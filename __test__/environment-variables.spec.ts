@@ -50,6 +50,34 @@ test('the token comes from HF_TOKEN, its older name, the token file, in this ord
   t.is(await token({ HF_HOME: join(home, 'none') }), undefined)
 })
 
+test('proxies come from the variables that curl and Python read, in lower case first', async (t) => {
+  const read = async (variables: Record<string, string>) =>
+    (await readEnvironment({}, { ...NO_TOKEN, ...variables })).proxy
+  t.deepEqual(await read({ HTTPS_PROXY: 'http://upper', https_proxy: 'lower:1' }), { https: 'lower:1' })
+  t.deepEqual(await read({ HTTP_PROXY: 'a', ALL_PROXY: 'socks5://b' }), { http: 'a', https: 'socks5://b' })
+  t.deepEqual(await read({ http_proxy: ' ', all_proxy: 'c' }), { http: 'c', https: 'c' })
+  t.is(await read({ HTTP_PROXY: 'from-a-header', REQUEST_METHOD: 'GET' }), undefined)
+  t.deepEqual(await read({ http_proxy: 'a', REQUEST_METHOD: 'GET' }), { http: 'a' })
+  t.is((await readEnvironment({}, { ...NO_TOKEN, NO_PROXY: 'a', no_proxy: 'b' })).noProxy, 'b')
+  const wrong = { ...NO_TOKEN, ALL_PROXY: 'ftp://user:secret@host' }
+  const error = await t.throwsAsync(readEnvironment({}, wrong), { message: /^ALL_PROXY must be a URL/ })
+  t.false(error?.message.includes('secret'))
+  t.deepEqual(await readEnvironment({ proxy: {} }, wrong), { offline: false })
+})
+
+test('every file of certificates that a variable names is taken once', async (t) => {
+  const file = join(await makeFolder(t), 'ca.pem')
+  await writeFile(file, '')
+  const variables = { ...NO_TOKEN, SSL_CERT_FILE: file, CURL_CA_BUNDLE: file, NODE_EXTRA_CA_CERTS: '' }
+  t.deepEqual((await readEnvironment({}, variables)).certificateAuthority, [file])
+  const missing = { ...NO_TOKEN, REQUESTS_CA_BUNDLE: join(file, 'none') }
+  await t.throwsAsync(readEnvironment({}, missing), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: /^REQUESTS_CA_BUNDLE names certificates that cannot be read: .*none/,
+  })
+  t.deepEqual(await readEnvironment({ certificateAuthority: file }, missing), { offline: false })
+})
+
 test('a wrong HF_ENDPOINT is named, unless an explicit one takes its place', async (t) => {
   const wrong = { ...NO_TOKEN, HF_ENDPOINT: 'hub.example' }
   await t.throwsAsync(readEnvironment({}, wrong), {

@@ -28,6 +28,12 @@ const WRONG_OPEN_OPTIONS: [object, RegExp][] = [
   [{ retries: Number.NaN }, /option "retries"/],
   [{ retires: 3 }, /unknown option "retires": did you mean "retries"\?/],
   [{ readonly: true }, /unknown option "readonly": did you mean "readOnly"\?/],
+  [{ proxy: 'ftp://host' }, /option "proxy" must be a URL with a host that begins with http, https, socks5/],
+  [{ proxy: { https: 'http://' } }, /option "proxy"/],
+  [{ proxy: { ftp: 'http://host' } }, /option "proxy".*by "http" and "https"/],
+  [{ proxy: null }, /option "proxy"/],
+  [{ noProxy: ['host'] }, /option "noProxy" must be a non-empty string, got an array/],
+  [{ certificateAuthority: [''] }, /option "certificateAuthority" must be a path or an array of paths/],
   [{ cacheDirectory: '/x' }, /unknown option "cacheDirectory": known are path, endpoint, /],
 ]
 
@@ -35,6 +41,8 @@ test('open names the option that is wrong', async (t) => {
   for (const [options, message] of WRONG_OPEN_OPTIONS) {
     await t.throwsAsync(ModelCache.open(untyped(options)), invalid(message), JSON.stringify(options))
   }
+  const secret = await t.throwsAsync(ModelCache.open({ proxy: 'ftp://user:secret@host' }))
+  t.false(secret?.message.includes('secret'))
   for (const options of [null, 'path', 5, []]) {
     await t.throwsAsync(ModelCache.open(untyped(options)), invalid(/options must be an object/))
   }
@@ -47,6 +55,20 @@ test('options reach the addon as they are, those that are undefined not at all',
   const { userAgent, ...native } = opened[1] as { userAgent: string }
   t.deepEqual<object, object>(native, { ...options, path: resolve('here') })
   t.regex(userAgent, /^tabagent-model-cache\/\d+\.\d+\.\d+; node\/\d+/)
+})
+
+test('proxies and certificates reach the addon one by one, with absolute paths', async (t) => {
+  const { runtime, opened } = await openFakeCache({})
+  await openCache(runtime, { path: '/store', proxy: 'proxy:3128', certificateAuthority: 'ca.pem' })
+  const both = {
+    httpProxy: 'proxy:3128',
+    httpsProxy: 'proxy:3128',
+    certificateAuthorities: [resolve('ca.pem')],
+  }
+  t.like(opened[1], both)
+  await openCache(runtime, { path: '/store', proxy: { https: 'socks5h://proxy' }, noProxy: '*' })
+  t.like(opened[2], { httpProxy: undefined, httpsProxy: 'socks5h://proxy', noProxy: '*' })
+  t.false('proxy' in (opened[2] as object))
 })
 
 test('repositories are `name` or `owner/name`', async (t) => {

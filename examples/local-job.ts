@@ -25,7 +25,7 @@ async function downloadAndCompute(
   quant: string,
   findManifest: (cache: ModelCache) => Promise<Manifest>,
 ): Promise<void> {
-  await using cache = await ModelCache.open({ path: join(WORK, 'cache'), endpoint })
+  await using cache = await ModelCache.open({ path: join(WORK, 'cache'), endpoint, noProxy: '*' })
   const manifest = await findManifest(cache)
   console.log(`${manifest.repo} at commit ${manifest.commit.slice(0, 12)}`)
   printQuants(manifest)

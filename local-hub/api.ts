@@ -6,6 +6,8 @@ import type { Site } from './site.js'
 
 /** Routes the requests of the API origin. Segments are decoded one by one: a revision may contain encoded slashes. */
 export async function answerApi(site: Site, exchange: Exchange): Promise<void> {
+  if (!exchange.url.pathname.startsWith(`${site.prefix}/`)) throw new Problem(404, undefined, 'Not found')
+  exchange.url.pathname = exchange.url.pathname.slice(site.prefix.length)
   const parts = exchange.url.pathname.slice(1).split('/').map(decodeURIComponent)
   const isListing = parts[0] === 'api' && parts[1] === 'models'
   const { exceeded, headers } = site.rateLimit.take(isListing ? 'api' : 'resolvers')

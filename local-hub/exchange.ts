@@ -69,7 +69,7 @@ export class Exchange {
 
   /** Sends JSON, compressed if the client takes that: its size then is not what Content-Length says. */
   replyJson(status: number, value: unknown, headers: Headers = {}): void {
-    const text = JSON.stringify(value)
+    const text = JSON.stringify(this.fault.edit ? this.fault.edit(value) : value)
     const type = { 'content-type': 'application/json; charset=utf-8', vary: 'Accept-Encoding' }
     if (this.acceptsGzip()) {
       this.reply(status, { ...type, ...headers, 'content-encoding': 'gzip' }, gzipSync(text))
@@ -78,8 +78,9 @@ export class Exchange {
     }
   }
 
+  /** Whether the body may be compressed, or is to be whatever the client says. */
   acceptsGzip(): boolean {
-    return /\bgzip\b/.test(String(this.request.headers['accept-encoding'] ?? ''))
+    return this.fault.compress || /\bgzip\b/.test(String(this.request.headers['accept-encoding'] ?? ''))
   }
 
   /** Sends a piece of the body; resolves when the kernel has all of it, false once the client is gone. */
@@ -97,9 +98,14 @@ export class Exchange {
     return sent
   }
 
-  /** Breaks the connection. */
+  /** Breaks the connection: the client reads what was sent, and then its end. */
   drop(): void {
     this.request.socket.destroy()
+  }
+
+  /** Breaks the connection: the client reads an error, perhaps before what was sent. */
+  reset(): void {
+    this.request.socket.resetAndDestroy()
   }
 
   /** Resolves when the client has gone or the answer has ended. */

@@ -8,14 +8,26 @@ export interface Fault {
   drop?: boolean
   /** Wait for this before answering. */
   hold?: Promise<unknown>
-  /** Break the connection after so many bytes. */
+  /** End the connection in good order after so many bytes. */
   cutAfter?: number
+  /** Reset the connection after so many bytes: what is still on its way is lost. */
+  resetAfter?: number
   /** Send nothing more after so many bytes, and keep the connection open. */
   stallAfter?: number
   /** Send the byte at this offset altered. */
   alterByte?: number
+  /** Wait for this before the connection is ended or reset. */
+  until?: Promise<unknown>
   /** Answer 200 with the whole file. */
   ignoreRange?: boolean
+  /** Answer with at most so many bytes of the range. */
+  shorten?: number
+  /** Send so many bytes more than there are. */
+  append?: number
+  /** Compress the body, whether the client takes that or not. */
+  compress?: boolean
+  /** Send what this makes of a JSON answer. */
+  edit?: (body: unknown) => unknown
   /** Replace headers, or leave one out (undefined). Names in lower case. */
   headers?: Record<string, string | undefined>
 }

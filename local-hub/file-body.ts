@@ -1,4 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { gzipSync } from 'node:zlib'
 import type { Exchange, Headers } from './exchange.js'
 import type { Pace } from './pace.js'
 import { type ByteRange, parseRange } from './range.js'
@@ -15,7 +16,8 @@ export async function sendFile(
   if (range === 'unsatisfiable') {
     return exchange.reply(416, { ...headers, 'content-range': `bytes */${file.size}` })
   }
-  const { start, end } = range ?? { start: 0, end: file.size }
+  const { start, end } = shorten(range ?? { start: 0, end: file.size }, fault.shorten)
+  if (fault.compress) return sendCompressed(exchange, file.location, { start, end }, headers)
   const partial = range ? { 'content-range': `bytes ${start}-${end - 1}/${file.size}` } : {}
   exchange.begin(range ? 206 : 200, {
     'accept-ranges': 'bytes',
@@ -24,11 +26,35 @@ export async function sendFile(
     ...partial,
   })
   if (request.method === 'HEAD') return void response.end()
-  const stop = Math.min(end, start + Math.min(fault.cutAfter ?? Infinity, fault.stallAfter ?? Infinity))
+  const { cutAfter = Infinity, resetAfter = Infinity, stallAfter = Infinity } = fault
+  const stop = Math.min(end, start + Math.min(cutAfter, resetAfter, stallAfter))
   await copy(exchange, file.location, { start, end: stop }, pace)
-  if (stop === end) return void response.end()
-  if (stop - start === fault.cutAfter) return exchange.drop()
+  if (stop === end) return finish(exchange)
+  await fault.until
+  if (stop - start === cutAfter) return exchange.drop()
+  if (stop - start === resetAfter) return exchange.reset()
   await exchange.closed()
+}
+
+/** A compressed range is nonsense that some servers send. */
+async function sendCompressed(
+  exchange: Exchange,
+  location: string,
+  range: ByteRange,
+  headers: Headers,
+): Promise<void> {
+  const bytes = (await readFile(location)).subarray(range.start, range.end)
+  exchange.reply(200, { ...headers, 'content-encoding': 'gzip' }, gzipSync(bytes))
+}
+
+function shorten({ start, end }: ByteRange, most = Infinity): ByteRange {
+  return { start, end: Math.min(end, start + most) }
+}
+
+async function finish(exchange: Exchange): Promise<void> {
+  const { append = 0 } = exchange.fault
+  if (append > 0) await exchange.write(Buffer.alloc(append))
+  exchange.response.end()
 }
 
 /**

@@ -9,7 +9,7 @@ export async function answerListing(site: Site, exchange: Exchange, parts: reado
   const verb = parts.findIndex((part, index) => index > 0 && ['revision', 'tree', 'refs'].includes(part))
   const asked = parts.slice(0, verb < 0 ? undefined : verb).join('/')
   const repository = await findRepository(site, exchange, asked)
-  if (redirectToTrueName(exchange, asked, repository)) return
+  if (redirectToTrueName(site, exchange, asked, repository)) return
   const [kind, revision = 'main', ...folder] = verb < 0 ? ['revision'] : parts.slice(verb)
   if (kind === 'refs') return exchange.replyJson(200, await refs(site, repository))
   const snapshot = await findSnapshot(site, repository, revision)
@@ -75,7 +75,7 @@ function answerTree(site: Site, exchange: Exchange, snapshot: Snapshot, folder: 
     throw new Problem(404, 'EntryNotFound', 'Entry not found', { 'x-repo-commit': snapshot.commit })
   const start = Number(Buffer.from(query.get('cursor') ?? '', 'base64url').toString() || 0)
   const end = start + Math.min(site.pageSize, Number(query.get('limit') ?? Infinity))
-  const next = new URL(exchange.url.pathname + exchange.url.search, site.apiUrl)
+  const next = new URL(site.prefix + exchange.url.pathname + exchange.url.search, site.apiUrl)
   next.searchParams.set('cursor', Buffer.from(String(end)).toString('base64url'))
   const link = end < entries.length ? { link: `<${next.href}>; rel="next"` } : {}
   exchange.replyJson(200, entries.slice(start, end), { 'x-repo-commit': snapshot.commit, ...link })

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { answerApi } from './api.js'
@@ -30,6 +31,10 @@ export interface LocalHubOptions {
   tokens?: string[]
   /** Requests allowed per window. Default: the Hub's for callers without a token. */
   quotas?: Quotas
+  /** Serve https with this key and certificate, both in PEM form. Default: http. */
+  tls?: { key: string; cert: string }
+  /** Path below which the API origin serves, as a mirror behind another server does: `/hf-mirror`. Default: none. */
+  prefix?: string
   /** Decides for each request what goes wrong with it. */
   fault?: FaultHook
 }
@@ -41,8 +46,8 @@ export class LocalHub implements AsyncDisposable {
   /** Decides for each request what goes wrong with it; may be changed at any time. */
   fault: FaultHook | undefined
   readonly #latency: number
-  readonly #api = this.#server('api')
-  readonly #cdn = this.#server('cdn')
+  readonly #api: Server
+  readonly #cdn: Server
   readonly #connections = new WeakMap<Socket, number>()
   #connectionCount = 0
   #site: Site
@@ -50,14 +55,22 @@ export class LocalHub implements AsyncDisposable {
   /** Starts both servers. */
   static async start(options: LocalHubOptions): Promise<LocalHub> {
     const hub = new LocalHub(options)
-    const [apiUrl, cdnUrl] = await Promise.all([listen(hub.#api, options.port ?? 0), listen(hub.#cdn, 0)])
-    hub.#site = { ...hub.#site, apiUrl, cdnUrl }
+    const [apiPlace, cdnPlace] = await Promise.all([listen(hub.#api, options.port ?? 0), listen(hub.#cdn, 0)])
+    const scheme = options.tls ? 'https' : 'http'
+    const prefix = hub.#site.prefix
+    hub.#site = {
+      ...hub.#site,
+      apiUrl: `${scheme}://${apiPlace}${prefix}`,
+      cdnUrl: `${scheme}://${cdnPlace}`,
+    }
     return hub
   }
 
   private constructor(options: LocalHubOptions) {
     this.fault = options.fault
     this.#latency = options.latency ?? 0
+    this.#api = this.#server('api', options.tls)
+    this.#cdn = this.#server('cdn', options.tls)
     this.#site = {
       repositories: new RepositoryRoot(options.root),
       signer: new UrlSigner(options.urlLifetime ?? 3_600_000),
@@ -65,6 +78,7 @@ export class LocalHub implements AsyncDisposable {
       rateLimit: new RateLimit(options.quotas ?? ANONYMOUS_QUOTAS),
       tokens: options.tokens ?? [],
       pageSize: options.pageSize ?? 1000,
+      prefix: options.prefix ?? '',
       apiUrl: '',
       cdnUrl: '',
       cdnFiles: new Map(),
@@ -105,10 +119,12 @@ export class LocalHub implements AsyncDisposable {
     await this.close()
   }
 
-  #server(origin: Origin): Server {
-    return createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  #server(origin: Origin, tls: LocalHubOptions['tls']): Server {
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
       this.#answer(origin, request, response).catch(() => request.socket.destroy())
-    })
+    }
+    const options = { keepAliveTimeout: 60_000 }
+    return tls ? createTlsServer({ ...options, ...tls }, answer) : createServer(options, answer)
   }
 
   async #answer(origin: Origin, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -174,5 +190,5 @@ async function listen(server: Server, port: number): Promise<string> {
     server.once('error', reject)
     server.listen(port, '127.0.0.1', resolve)
   })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }

@@ -16,13 +16,13 @@ export async function answerResolve(
   path: string,
 ): Promise<void> {
   const repository = await findRepository(site, exchange, asked)
-  if (redirectToTrueName(exchange, asked, repository)) return
+  if (redirectToTrueName(site, exchange, asked, repository)) return
   checkGate(exchange, repository)
   const snapshot = await findSnapshot(site, repository, revision)
   const file = findFile(snapshot, path)
   exchange.addHeaders({ 'x-repo-commit': snapshot.commit, 'accept-ranges': 'bytes', vary: 'Origin, Accept' })
   if (file.lfs) return redirectToCdn(site, exchange, file, file.lfs.sha256)
-  redirectToResolveCache(exchange, repository.id, snapshot.commit, file)
+  redirectToResolveCache(site, exchange, repository.id, snapshot.commit, file)
 }
 
 /** `/api/resolve-cache/models/{repo}/{commit}/{path}`: the bytes of a file that is in git. */
@@ -70,10 +70,16 @@ function redirectToCdn(site: Site, exchange: Exchange, file: HubFile, sha256: st
 }
 
 /** Relative, and its Content-Length is that of this redirect's own body. */
-function redirectToResolveCache(exchange: Exchange, repo: string, commit: string, file: HubFile): void {
+function redirectToResolveCache(
+  site: Site,
+  exchange: Exchange,
+  repo: string,
+  commit: string,
+  file: HubFile,
+): void {
   const path = file.path.split('/').map(encodeURIComponent).join('/')
   const query = `${encodeURIComponent(exchange.url.pathname)}=&etag=${encodeURIComponent(`"${file.blobId}"`)}`
-  const location = `/api/resolve-cache/models/${repo}/${commit}/${path}?${query}`
+  const location = `${site.prefix}/api/resolve-cache/models/${repo}/${commit}/${path}?${query}`
   exchange.reply(307, { location }, `Temporary Redirect. Redirecting to ${location}`)
 }
 

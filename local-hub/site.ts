@@ -14,6 +14,8 @@ export interface Site {
   readonly rateLimit: RateLimit
   readonly tokens: readonly string[]
   readonly pageSize: number
+  /** Path below which the API origin serves. */
+  readonly prefix: string
   readonly apiUrl: string
   readonly cdnUrl: string
   /** Files of the CDN by their place there. */
@@ -46,9 +48,14 @@ export async function findSnapshot(site: Site, repository: Repository, revision:
 }
 
 /** Sends requests for another spelling or a former name to the true one. False: the name was right. */
-export function redirectToTrueName(exchange: Exchange, asked: string, repository: Repository): boolean {
+export function redirectToTrueName(
+  site: Site,
+  exchange: Exchange,
+  asked: string,
+  repository: Repository,
+): boolean {
   if (asked === repository.id) return false
-  const path = exchange.url.pathname.replace(asked, repository.id)
+  const path = site.prefix + exchange.url.pathname.replace(asked, repository.id)
   exchange.reply(
     307,
     { location: `${path}${exchange.url.search}` },

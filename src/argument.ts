@@ -47,6 +47,25 @@ export const checkUrl: Check = (value, name) => {
   }
 }
 
+/** A proxy's URL, or one for each scheme. What was given is not shown: it may hold a password. */
+export const checkProxy: Check = (value, name) => {
+  const proxies = typeof value === 'string' ? { http: value } : value
+  const isRight = ([scheme, url]: [string, unknown]) =>
+    ['http', 'https'].includes(scheme) && (url === undefined || isProxyUrl(url))
+  if (typeof proxies === 'object' && proxies !== null && Object.entries(proxies).every(isRight)) return
+  throw invalidArgument(
+    `${name} must be a URL with a host that begins with http, https, socks5 or socks5h, or an object of such URLs by ` +
+      '"http" and "https"',
+  )
+}
+
+/** A path, or several. */
+export const checkPaths: Check = (value, name) => {
+  const isPath = (path: unknown) => typeof path === 'string' && path !== ''
+  if (Array.isArray(value) ? value.every(isPath) : isPath(value)) return
+  throw wrong(name, 'a path or an array of paths', value)
+}
+
 /** `name` or `owner/name`, with the characters the Hub allows, as the core checks it too. */
 export const checkRepo: Check = (value, name) => {
   checkString(value, name)
@@ -90,6 +109,13 @@ function isNear(known: string, given: string): boolean {
   const [a, b] = [known.slice(start), given.slice(start)]
   const swapped = a.length > 1 && a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2)
   return swapped || a.slice(1) === b.slice(1) || a.slice(1) === b || a === b.slice(1)
+}
+
+/** Without a scheme http is meant, as in the variables that name proxies. */
+function isProxyUrl(value: unknown): boolean {
+  if (typeof value !== 'string' || value.trim() === '') return false
+  const text = value.includes('://') ? value : `http://${value}`
+  return /^(https?|socks5h?):/i.test(text) && URL.canParse(text) && new URL(text).host !== ''
 }
 
 function isRepoSegment(segment: string): boolean {

@@ -36,10 +36,19 @@ export async function openCache(
   runtime: Runtime,
   options: OpenOptions & { path: string },
 ): Promise<ModelCache> {
-  const { path, ...rest } = options
+  const { path, proxy, certificateAuthority, ...rest } = options
+  const proxies = typeof proxy === 'string' ? { http: proxy, https: proxy } : proxy
   const userAgent = `tabagent-model-cache/${VERSION}; node/${process.versions.node}`
   const native = await runNative(runtime.binding, {}, () =>
-    runtime.binding.openCache(resolve(path), { ...rest, userAgent }),
+    runtime.binding.openCache(resolve(path), {
+      ...rest,
+      ...(proxies?.http !== undefined && { httpProxy: proxies.http }),
+      ...(proxies?.https !== undefined && { httpsProxy: proxies.https }),
+      ...(certificateAuthority !== undefined && {
+        certificateAuthorities: [certificateAuthority].flat().map((file) => resolve(file)),
+      }),
+      userAgent,
+    }),
   )
   return wrapCache(runtime, native, {
     offline: rest.offline ?? false,

@@ -1,21 +1,21 @@
-import { readFile } from 'node:fs/promises'
+import { access, constants, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { checkUrl } from './argument.js'
+import { checkProxy, checkUrl } from './argument.js'
+import { invalidArgument } from './errors.js'
+import type { OpenOptions } from './options.js'
 
 /** Defaults that the environment gives to `ModelCache.open`; this file alone reads it. */
-export interface EnvironmentDefaults {
-  path?: string
-  endpoint?: string
-  token?: string
-  offline?: boolean
-}
+export type EnvironmentDefaults = Pick<
+  OpenOptions,
+  'path' | 'endpoint' | 'token' | 'offline' | 'proxy' | 'noProxy' | 'certificateAuthority'
+>
 
 type Variables = Readonly<Record<string, string | undefined>>
 
 /**
- * Reads the variables of this package and of huggingface_hub, with the same meaning as there. Endpoint and token are not
- * looked for where `explicit` has them.
+ * Reads the variables of this package and of huggingface_hub, with the same meaning as there. What can be wrong is not
+ * looked for where `explicit` has it.
  */
 export async function readEnvironment(
   explicit: EnvironmentDefaults = {},
@@ -24,10 +24,17 @@ export async function readEnvironment(
   const path = nonEmpty(variables['MODEL_CACHE_DIR'])
   const endpoint = explicit.endpoint === undefined ? readEndpoint(variables) : undefined
   const token = explicit.token === undefined ? await readToken(variables) : undefined
+  const proxy = explicit.proxy === undefined ? readProxies(variables) : undefined
+  const noProxy = either(variables, 'no_proxy')
+  const certificateAuthority =
+    explicit.certificateAuthority === undefined ? await readAuthorities(variables) : undefined
   return {
     ...(path !== undefined && { path }),
     ...(endpoint !== undefined && { endpoint }),
     ...(token !== undefined && { token }),
+    ...(proxy !== undefined && { proxy }),
+    ...(noProxy !== undefined && { noProxy }),
+    ...(certificateAuthority !== undefined && { certificateAuthority }),
     offline: isTrue(variables['HF_HUB_OFFLINE']),
   }
 }
@@ -56,6 +63,45 @@ function tokenFile(variables: Variables): string {
   const cacheHome = nonEmpty(variables['XDG_CACHE_HOME']) ?? join(homedir(), '.cache')
   const home = nonEmpty(variables['HF_HOME']) ?? join(cacheHome, 'huggingface')
   return nonEmpty(variables['HF_TOKEN_PATH']) ?? join(home, 'token')
+}
+
+/** As curl and Python read them. A request header `Proxy` reaches CGI programs as HTTP_PROXY: there it names no proxy. */
+function readProxies(variables: Variables): EnvironmentDefaults['proxy'] {
+  const { HTTP_PROXY: _, ...withoutUpperCase } = variables
+  const http = readProxy(variables['REQUEST_METHOD'] ? withoutUpperCase : variables, 'http_proxy')
+  const https = readProxy(variables, 'https_proxy')
+  return http || https ? { ...(http && { http }), ...(https && { https }) } : undefined
+}
+
+function readProxy(variables: Variables, name: string): string | undefined {
+  for (const one of [name, 'all_proxy']) {
+    const proxy = either(variables, one)
+    if (proxy === undefined) continue
+    checkProxy(proxy, one.toUpperCase())
+    return proxy
+  }
+  return undefined
+}
+
+/** Some of these replace the system's certificates elsewhere, some are added to them; here all are added. */
+const AUTHORITIES = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS']
+
+async function readAuthorities(variables: Variables): Promise<string[] | undefined> {
+  const paths = new Set<string>()
+  for (const name of AUTHORITIES) {
+    const path = nonEmpty(variables[name])
+    if (path === undefined) continue
+    await access(path, constants.R_OK).catch((error) => {
+      throw invalidArgument(`${name} names certificates that cannot be read: ${error.message}`)
+    })
+    paths.add(path)
+  }
+  return paths.size > 0 ? [...paths] : undefined
+}
+
+/** The variable of that name, in lower case first. */
+function either(variables: Variables, name: string): string | undefined {
+  return nonEmpty(variables[name]) ?? nonEmpty(variables[name.toUpperCase()])
 }
 
 function nonEmpty(value: string | undefined): string | undefined {

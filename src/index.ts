@@ -6,6 +6,7 @@ export type {
   DownloadOptions,
   GetOptions,
   OpenOptions,
+  ProxyOptions,
   RangeOptions,
   RevisionOptions,
   ScanOptions,

@@ -2,12 +2,22 @@ import {
   checkBoolean,
   checkFunction,
   checkInteger,
+  checkPaths,
+  checkProxy,
   checkSignal,
   checkString,
   checkUrl,
   type Schema,
 } from './argument.js'
 import type { Progress } from './progress.js'
+
+/** Proxies by the scheme of the URLs that are asked through them. */
+export interface ProxyOptions {
+  /** For `http` URLs. */
+  http?: string
+  /** For `https` URLs. */
+  https?: string
+}
 
 /** Options of {@link ModelCache.open}. Explicit options win over the environment. */
 export interface OpenOptions {
@@ -74,6 +84,28 @@ export interface OpenOptions {
    * @defaultValue no limit
    */
   maxSize?: number
+  /**
+   * Proxy of all requests, or one for each scheme: `http://[user:password@]host:port`, also with `https`, `socks5` or
+   * `socks5h` (which looks up names itself). `{}` means none, whatever the environment says.
+   *
+   * @defaultValue `HTTPS_PROXY` for https URLs, `HTTP_PROXY` for http URLs, and `ALL_PROXY` where these are not set; each in
+   * lower case first
+   */
+  proxy?: string | ProxyOptions
+  /**
+   * Hosts that are asked without the proxy, separated by commas: names (with all below them), addresses, networks such as
+   * `10.0.0.0/8`, or `*` for all. Addresses of this machine go through the proxy unless they are named here.
+   *
+   * @defaultValue `NO_PROXY`, in lower case first
+   */
+  noProxy?: string
+  /**
+   * PEM files (or folders of them) with certificates of authorities to trust besides those of the system: of a company's
+   * proxy, or of a Hub of one's own.
+   *
+   * @defaultValue the files that `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `NODE_EXTRA_CA_CERTS` name
+   */
+  certificateAuthority?: string | string[]
 }
 
 /** Which revision of the repository is meant. */
@@ -152,6 +184,9 @@ export const openSchema: Schema<OpenOptions> = {
   stallTimeout: checkInteger(1),
   retries: checkInteger(0, 1000),
   maxSize: checkInteger(1),
+  proxy: checkProxy,
+  noProxy: checkString,
+  certificateAuthority: checkPaths,
 }
 
 export const revisionSchema: Schema<RevisionOptions> = { revision: checkString }

@@ -28,7 +28,7 @@ export interface DownloadResult {
 async function main(): Promise<void> {
   const { path, endpoint, repo, quant, file } = readParameters<DownloadParameters>()
   const writtenBefore = HAS_PROCESS_STATUS ? writtenBytes() : 0
-  const cache = await ModelCache.open({ path, endpoint })
+  const cache = await ModelCache.open({ path, endpoint, noProxy: '*' })
   const idle = HAS_PROCESS_STATUS ? memory() : undefined
   if (idle) forgetPeak()
   const start = performance.now()

@@ -1,5 +1,6 @@
 //! The client: options, and the two things it does.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::HubError;
 use crate::http::Http;
 use crate::listing::Listing;
+use crate::proxy::ProxyOptions;
 use crate::scan;
 use crate::transfer::{self, Pool, RangeSink, TransferRequest};
 
@@ -27,6 +29,11 @@ pub struct HubOptions {
     pub stall_timeout: Duration,
     /// Failures in a row, without any progress between them, that are tried again. Default 5.
     pub retries: u32,
+    /// Proxies of all requests. Default none.
+    pub proxy: ProxyOptions,
+    /// Files (or folders of files) with certificates in PEM form whose authorities are trusted besides the system's.
+    /// Default none.
+    pub certificate_authorities: Vec<PathBuf>,
 }
 
 impl Default for HubOptions {
@@ -38,6 +45,8 @@ impl Default for HubOptions {
             connections: 8,
             stall_timeout: Duration::from_secs(30),
             retries: 5,
+            proxy: ProxyOptions::default(),
+            certificate_authorities: Vec::new(),
         }
     }
 }
@@ -52,6 +61,8 @@ impl std::fmt::Debug for HubOptions {
             .field("connections", &self.connections)
             .field("stall_timeout", &self.stall_timeout)
             .field("retries", &self.retries)
+            .field("proxy", &self.proxy)
+            .field("certificate_authorities", &self.certificate_authorities)
             .finish()
     }
 }
@@ -68,7 +79,8 @@ impl HubClient {
     /// Makes a client; nothing is sent.
     ///
     /// # Errors
-    /// [`HubError::InvalidArgument`] for an endpoint, token, user agent, connection count or timeout that cannot be used.
+    /// [`HubError::InvalidArgument`] for an endpoint, token, user agent, connection count, timeout, proxy or
+    /// certificate file that cannot be used.
     pub fn new(options: HubOptions) -> Result<Self, HubError> {
         if !(1..=64).contains(&options.connections) {
             return Err(invalid("connections", "it must be from 1 to 64"));

@@ -67,10 +67,12 @@ pub enum HubError {
         url: String,
     },
     /// No usable answer: name resolution, connection, TLS, a reset, or silence for longer than the stall timeout.
-    #[error("{url} could not be reached: {}; check the network and the endpoint, then try again", root_cause(source.as_ref()))]
+    #[error("{url} could not be reached{}: {}; {}", through(.proxy.as_deref()), root_cause(source.as_ref()), remedy(source.as_ref()))]
     Network {
         /// Request that failed.
         url: String,
+        /// Host and port of the proxy it went through.
+        proxy: Option<String>,
         /// Cause.
         source: SinkError,
     },
@@ -135,6 +137,25 @@ impl HubError {
 /// The innermost error: what surrounds it only says that a request was sent.
 fn root_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
+}
+
+fn through(proxy: Option<&str>) -> String {
+    proxy.map_or_else(String::new, |place| format!(" through the proxy {place}"))
+}
+
+fn remedy(source: &(dyn std::error::Error + 'static)) -> &'static str {
+    match tls_error(root_cause(source)) {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "if a private authority made that certificate, name the PEM file of the authority (certificate authority)"
+        }
+        _ => "check the network and the endpoint, then try again",
+    }
+}
+
+/// An I/O error does not count the error it carries as its source.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    carried.map_or_else(|| error.downcast_ref(), |inner| tls_error(inner))
 }
 
 fn again_in(retry_after: Option<Duration>) -> String {

@@ -1,19 +1,20 @@
 //! One GET at a time: which headers go where, timeouts, and no surprises (no automatic redirect, no decompression).
 
-use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, RANGE};
-use reqwest::{Client, ClientBuilder, Response};
+use reqwest::{Certificate, Client, ClientBuilder, Response};
 use tokio_util::sync::CancellationToken;
-use url::{Host, Url};
+use url::Url;
 
+use crate::certificate;
 use crate::client::HubOptions;
 use crate::endpoint::{Endpoint, redacted};
 use crate::error::{HubError, SinkError};
+use crate::proxy::Proxies;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -25,8 +26,9 @@ pub(crate) struct Http {
     authorization: Option<HeaderValue>,
     user_agent: HeaderValue,
     connections: usize,
-    proxied: OnceLock<Result<Client, String>>,
-    direct: OnceLock<Result<Client, String>>,
+    proxies: Proxies,
+    authorities: Vec<Certificate>,
+    secure: OnceLock<Result<Client, String>>,
     plain: OnceLock<Result<Client, String>>,
 }
 
@@ -40,8 +42,9 @@ impl Http {
                 HubError::InvalidArgument { name: "user_agent", message: error.to_string() }
             })?,
             connections: options.connections,
-            proxied: OnceLock::new(),
-            direct: OnceLock::new(),
+            proxies: Proxies::new(&options.proxy)?,
+            authorities: certificate::read(&options.certificate_authorities)?,
+            secure: OnceLock::new(),
             plain: OnceLock::new(),
         })
     }
@@ -97,22 +100,25 @@ impl Http {
         let step = tokio::time::timeout(self.stall_timeout, step);
         match cancel.run_until_cancelled(step).await {
             None => Err(HubError::Cancelled),
-            Some(Err(_)) => Err(stalled(url, self.stall_timeout)),
-            Some(Ok(Err(error))) => Err(network(url, error.without_url().into())),
+            Some(Err(_)) => Err(self.unreachable(url, stalled(self.stall_timeout))),
+            Some(Ok(Err(error))) => Err(self.unreachable(url, error.without_url().into())),
             Some(Ok(Ok(value))) => Ok(value),
         }
     }
 
-    /// Loopback addresses are never behind a proxy; everything else follows the system's proxy settings.
     fn client_for(&self, url: &Url) -> Result<&Client, HubError> {
-        let (cell, builder) = match (is_loopback(url), url.scheme()) {
+        let client = if self.proxies.needs_tls(url) {
+            let builder = || self.builder().tls_certs_merge(self.authorities.iter().cloned());
+            self.secure.get_or_init(|| self.build(builder()))
+        } else {
             // Reading the system's certificates takes longer than many a download from this machine.
-            (true, "http") => (&self.plain, self.builder().no_proxy().tls_certs_only([])),
-            (true, _) => (&self.direct, self.builder().no_proxy()),
-            (false, _) => (&self.proxied, self.builder()),
+            self.plain.get_or_init(|| self.build(self.builder().tls_certs_only([])))
         };
-        let client = cell.get_or_init(|| build(builder));
-        client.as_ref().map_err(|message| network(url, message.clone().into()))
+        client.as_ref().map_err(|message| self.unreachable(url, message.clone().into()))
+    }
+
+    fn unreachable(&self, url: &Url, source: SinkError) -> HubError {
+        HubError::Network { url: redacted(url), proxy: self.proxies.place(url), source }
     }
 
     fn builder(&self) -> ClientBuilder {
@@ -124,26 +130,17 @@ impl Http {
             .connect_timeout(CONNECT_TIMEOUT.min(self.stall_timeout))
             .pool_max_idle_per_host(self.connections)
     }
-}
 
-/// Built on first use: reading the system's certificates takes milliseconds, and machines without any can still
-/// use what is stored.
-fn build(builder: ClientBuilder) -> Result<Client, String> {
-    // Err means that another part of the process installed its provider first, which serves as well.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    builder.build().map_err(|error| {
-        let cause =
-            std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
-        format!("no TLS client could be made ({error}{cause}); install the system's CA certificates")
-    })
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
+    /// Built on first use: reading the system's certificates takes milliseconds, and machines without any can still
+    /// use what is stored.
+    fn build(&self, builder: ClientBuilder) -> Result<Client, String> {
+        // Err means that another part of the process installed its provider first, which serves as well.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        self.proxies.apply(builder).and_then(ClientBuilder::build).map_err(|error| {
+            let cause =
+                std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
+            format!("no TLS client could be made ({error}{cause}); install the system's CA certificates")
+        })
     }
 }
 
@@ -158,10 +155,11 @@ fn authorization(token: Option<&str>) -> Result<Option<HeaderValue>, HubError> {
     Ok(Some(value))
 }
 
+/// An exchange that broke after the way to the server was found.
 pub(crate) fn network(url: &Url, source: SinkError) -> HubError {
-    HubError::Network { url: redacted(url), source }
+    HubError::Network { url: redacted(url), proxy: None, source }
 }
 
-fn stalled(url: &Url, limit: Duration) -> HubError {
-    network(url, format!("no byte came for {limit:?}").into())
+fn stalled(limit: Duration) -> SinkError {
+    format!("no byte came for {limit:?}").into()
 }

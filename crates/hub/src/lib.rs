@@ -49,6 +49,7 @@
 //! # }
 //! ```
 
+mod certificate;
 mod client;
 mod content_range;
 mod endpoint;
@@ -57,6 +58,7 @@ mod http;
 mod listing;
 mod model_info;
 mod name;
+mod proxy;
 pub mod quant;
 mod redirect;
 mod refusal;
@@ -69,4 +71,5 @@ mod tree;
 pub use client::{HubClient, HubOptions};
 pub use error::{HubError, SinkError};
 pub use listing::{Digest, ListedFile, Listing, is_safe_path};
+pub use proxy::ProxyOptions;
 pub use transfer::{RangeSink, TransferRequest};

@@ -49,6 +49,8 @@ impl Inner {
             connections: options.connections,
             stall_timeout: options.stall_timeout,
             retries: options.retries,
+            proxy: options.proxy.clone(),
+            certificate_authorities: options.certificate_authorities.clone(),
         })?;
         let store = registry.open(path, StoreOptions { read_only: options.read_only })?;
         Ok(Self {

@@ -74,4 +74,5 @@ pub use options::{CacheOptions, DownloadOptions, ScanOptions};
 pub use progress::{FileProgress, Progress, ProgressCallback};
 pub use remove::{Kept, RemoveReport};
 pub use stats::CacheStats;
+pub use tabagent_hub::ProxyOptions;
 pub use tabagent_storage::{BlobReader, Digest, Extent, Mapping, StorageRegistry};

@@ -1,6 +1,9 @@
 //! What callers can set. Nothing here reads the environment: the TypeScript and Python layers do that.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use tabagent_hub::ProxyOptions;
 
 use crate::progress::ProgressCallback;
 
@@ -26,6 +29,11 @@ pub struct CacheOptions {
     /// Most bytes to store: before a download that would exceed it, least recently used complete quants go, never one that is
     /// being downloaded, is marked `keep` or has a file open in this process. Default: no limit.
     pub max_size: Option<u64>,
+    /// Proxies of all requests. Default: none.
+    pub proxy: ProxyOptions,
+    /// Files (or folders of files) with certificates in PEM form whose authorities are trusted besides the system's.
+    /// Default: none.
+    pub certificate_authorities: Vec<PathBuf>,
     /// Name of this program for the Hub's logs.
     pub user_agent: String,
 }
@@ -42,6 +50,8 @@ impl Default for CacheOptions {
             stall_timeout: Duration::from_secs(30),
             retries: 5,
             max_size: None,
+            proxy: ProxyOptions::default(),
+            certificate_authorities: Vec::new(),
             user_agent: concat!("tabagent-model-cache/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -1,9 +1,10 @@
 //! Options as JavaScript passes them. They were checked there: absent means the core's default.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use napi_derive::napi;
-use tabagent_model_cache::{CacheOptions, DownloadOptions, ScanOptions};
+use tabagent_model_cache::{CacheOptions, DownloadOptions, ProxyOptions, ScanOptions};
 
 use crate::progress::{Latest, Nudge};
 
@@ -28,6 +29,14 @@ pub struct NativeOpenOptions {
     pub retries: Option<u32>,
     /// Bytes.
     pub max_size: Option<f64>,
+    /// Proxy of `http` URLs.
+    pub http_proxy: Option<String>,
+    /// Proxy of `https` URLs.
+    pub https_proxy: Option<String>,
+    /// Hosts that are asked directly.
+    pub no_proxy: Option<String>,
+    /// Paths of PEM files.
+    pub certificate_authorities: Option<Vec<String>>,
     /// Sent with every request.
     pub user_agent: String,
 }
@@ -47,6 +56,17 @@ impl From<NativeOpenOptions> for CacheOptions {
                 .map_or(default.stall_timeout, |ms| Duration::from_millis(from_js(ms))),
             retries: options.retries.unwrap_or(default.retries),
             max_size: options.max_size.map(from_js),
+            proxy: ProxyOptions {
+                http: options.http_proxy,
+                https: options.https_proxy,
+                except: options.no_proxy,
+            },
+            certificate_authorities: options
+                .certificate_authorities
+                .unwrap_or_default()
+                .into_iter()
+                .map(PathBuf::from)
+                .collect(),
             user_agent: options.user_agent,
         }
     }

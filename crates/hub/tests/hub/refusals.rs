@@ -153,6 +153,9 @@ fn options_that_cannot_be_used() {
     refuses("token", |options| options.token = Some("a\nsecret".to_owned()));
     refuses("user_agent", |options| options.user_agent = "a\nb".to_owned());
     refuses("connections", |options| options.connections = 0);
+    refuses("proxy", |options| options.proxy.http = Some("ftp://user:secret@host".to_owned()));
+    refuses("certificate authority", |options| options.certificate_authorities.push("/nowhere".into()));
+    refuses("certificate authority", |options| options.certificate_authorities.push("Cargo.toml".into()));
     refuses("stall_timeout", |options| options.stall_timeout = Duration::ZERO);
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn options(endpoint: String) -> HubOptions {
         connections: 8,
         stall_timeout: Duration::from_secs(20),
         retries: 3,
+        ..HubOptions::default()
     }
 }
 
