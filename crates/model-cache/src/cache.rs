@@ -1,9 +1,8 @@
 //! The cache as callers hold it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use parking_lot::RwLock;
 use tabagent_storage::StorageRegistry;
 
 use crate::cached_file::{CachedFile, FileView};
@@ -61,7 +60,7 @@ impl ModelCache {
 
     /// What an open cache is made of.
     fn inner(&self) -> Result<Arc<Inner>> {
-        let inner = self.inner.read().clone();
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner).clone();
         let inner = inner.ok_or_else(|| Error::Closed { path: self.path.display().to_string() })?;
         inner.store.check_process()?;
         Ok(inner)
@@ -294,7 +293,8 @@ impl ModelCache {
     /// # Errors
     /// None at present.
     pub async fn close(&self) -> Result<()> {
-        let Some(inner) = self.inner.write().take() else { return Ok(()) };
+        let inner = self.inner.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(inner) = inner else { return Ok(()) };
         inner.closing.cancel();
         run(async move {
             inner.tasks.close();

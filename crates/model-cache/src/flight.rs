@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
-use parking_lot::Mutex;
 use tabagent_storage::{BlobName, Digest, ManifestFile, RepoScope};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::inner::Inner;
+use crate::lock::lock;
 use crate::transfer;
 
 type Outcome = std::result::Result<(), Arc<Error>>;
@@ -63,7 +63,7 @@ impl Flights {
         here: u64,
     ) -> Result<Arc<Flight>> {
         let key = FlightKey::of(scope, file)?;
-        let mut live = self.live.lock();
+        let mut live = lock(&self.live);
         if let Some(flight) = live.get(&key).and_then(Weak::upgrade).filter(|flight| !flight.is_over()) {
             return Ok(flight);
         }

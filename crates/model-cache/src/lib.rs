@@ -51,6 +51,7 @@ mod file;
 mod flight;
 mod history;
 mod inner;
+mod lock;
 mod lookup;
 mod manifest;
 mod meter;

@@ -1,11 +1,10 @@
 //! Sums the progress of the files of one call.
 
-use std::sync::{Arc, Weak};
-
-use parking_lot::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 
 use crate::batch::Batch;
 use crate::flight::Flight;
+use crate::lock::lock;
 use crate::progress::{FileProgress, RateMeter};
 
 type Slots = Arc<Mutex<Vec<Option<Weak<Flight>>>>>;
@@ -18,7 +17,7 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub(crate) fn set(&self, flight: &Arc<Flight>) {
-        if let Some(slot) = self.slots.lock().get_mut(self.index) {
+        if let Some(slot) = lock(&self.slots).get_mut(self.index) {
             *slot = Some(Arc::downgrade(flight));
         }
     }
@@ -58,7 +57,7 @@ impl Meter {
     /// Reads all counters.
     fn read(&mut self, batch: &Batch) -> Moving {
         let (mut most, mut files) = (None, Vec::new());
-        let slots = self.slots.lock();
+        let slots = lock(&self.slots);
         for (index, (slot, loaded)) in slots.iter().zip(&mut self.loaded).enumerate() {
             let Some(slot) = slot else { continue };
             let Some(file) = batch.files.get(index) else { continue };

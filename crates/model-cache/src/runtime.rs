@@ -1,8 +1,7 @@
 //! The runtime downloads run on: one per process, shared by all caches, whoever calls from whatever executor.
 
 use std::future::Future;
-use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::OnceLock;
 
 use tabagent_storage::StorageError;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -11,21 +10,32 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::error::{Error, Result};
 
-/// The runtime and the process whose threads drive it: a fork child has its parent's runtime without them.
-static RUNTIME: Mutex<Option<(u32, Runtime)>> = Mutex::new(None);
+/// The runtime of one process. A fork child has its parent's without the threads that drive it, and one of its own after it.
+struct ProcessRuntime {
+    process: u32,
+    runtime: Runtime,
+    child: OnceLock<Box<Self>>,
+}
+
+/// No lock, which a thread could hold while another one forks.
+static RUNTIME: OnceLock<Box<ProcessRuntime>> = OnceLock::new();
 
 /// Most threads for disk work: one write for each of the connections, and some for opening and finishing. Each thread has its
 /// own heap, so many of them would cost more memory than the buffers.
 const DISK_THREADS: usize = 24;
 
 /// Two threads drive all sockets; disk work goes to the blocking pool.
-fn start() -> io::Result<Runtime> {
-    Builder::new_multi_thread()
+fn start() -> Result<Runtime> {
+    let started = Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(DISK_THREADS)
         .thread_name("model-cache")
         .enable_all()
-        .build()
+        .build();
+    started.map_err(|source| {
+        let (action, path) = ("start the download threads", std::path::PathBuf::new());
+        Error::Storage(StorageError::Io { action, path, source })
+    })
 }
 
 /// The handle of this process's runtime.
@@ -33,24 +43,21 @@ fn start() -> io::Result<Runtime> {
 /// # Errors
 /// [`StorageError::Io`] when the system refuses threads or descriptors.
 pub(crate) fn handle() -> Result<Handle> {
-    let mut known = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let process = std::process::id();
-    if let Some((owner, runtime)) = &*known
-        && *owner == process
-    {
-        return Ok(runtime.handle().clone());
+    let mut place = &RUNTIME;
+    loop {
+        match place.get() {
+            Some(known) if known.process == process => return Ok(known.runtime.handle().clone()),
+            Some(parent) => place = &parent.child,
+            None => {
+                let new = ProcessRuntime { process, runtime: start()?, child: OnceLock::new() };
+                if let Err(late) = place.set(Box::new(new)) {
+                    // Another thread was first.
+                    late.runtime.shutdown_background();
+                }
+            }
+        }
     }
-    let runtime = start().map_err(|source| {
-        Error::Storage(StorageError::Io {
-            action: "start the download threads",
-            path: std::path::PathBuf::new(),
-            source,
-        })
-    })?;
-    let handle = runtime.handle().clone();
-    // Dropping the parent's would wait for threads that are not here.
-    std::mem::forget(known.replace((process, runtime)));
-    Ok(handle)
 }
 
 /// Runs `future` on the runtime. Dropping the returned future drops `future` too: the caller has detached.

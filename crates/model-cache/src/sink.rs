@@ -1,11 +1,12 @@
 //! Where downloaded bytes go.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use parking_lot::Mutex;
 use tabagent_hub::{RangeSink, SinkError};
 use tabagent_storage::{BlobWriter, StorageError};
+
+use crate::lock::lock;
 
 /// Straight to their place in the store.
 pub(crate) struct BlobSink {
@@ -35,13 +36,13 @@ impl MemorySink {
 
     /// The bytes gathered.
     pub(crate) fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes.lock())
+        std::mem::take(&mut lock(&self.bytes))
     }
 }
 
 impl RangeSink for MemorySink {
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
-        let mut all = self.bytes.lock();
+        let mut all = lock(&self.bytes);
         let start = usize::try_from(offset)?;
         let place = start.checked_add(bytes.len()).and_then(|end| all.get_mut(start..end));
         let place = place.ok_or_else(|| StorageError::Corrupt {

@@ -10,9 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::error::{Result, StorageError};
+use crate::mutex::{Condvar, Mutex};
 
 /// A pass begins when this many bytes are not durable (64 MiB) ...
 const PASS_BYTES: u64 = 64 << 20;
@@ -88,7 +87,7 @@ impl Backlog {
                 state.flying += length;
                 return Ok(());
             }
-            self.done.wait(&mut state);
+            state = self.done.wait(state);
         }
     }
 
@@ -117,7 +116,7 @@ impl Backlog {
         self.work.notify_one();
         while state.completed < ticket {
             state.check()?;
-            self.done.wait(&mut state);
+            state = self.done.wait(state);
         }
         state.check()?;
         state.failure.as_ref().map_or(Ok(()), |error| Err(repeat(error)))
@@ -131,12 +130,10 @@ impl Backlog {
                 state.since = None;
                 return Some(Pass { ticket: state.requested, bytes: state.unsynced });
             }
-            match state.since {
-                Some(since) if state.broken.is_none() => {
-                    self.work.wait_until(&mut state, since + PASS_DELAY);
-                }
-                _ => self.work.wait(&mut state),
-            }
+            state = match state.since {
+                Some(since) if state.broken.is_none() => self.work.wait_until(state, since + PASS_DELAY),
+                _ => self.work.wait(state),
+            };
         }
         None
     }

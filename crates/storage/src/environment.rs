@@ -1,10 +1,12 @@
 //! The two libmdbx environments and their constants.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::MutexGuard;
 
 use libmdbx::{
-    Database, DatabaseKind, DatabaseOptions, Mode, NoWriteMap, PageSize, ReadWriteOptions, SyncMode,
-    TableFlags, WriteMap,
+    Database, DatabaseKind, DatabaseOptions, Mode, NoWriteMap, PageSize, RW, ReadWriteOptions, SyncMode,
+    TableFlags, Transaction, WriteMap,
 };
 
 use crate::closing::OpenToken;
@@ -13,7 +15,8 @@ use crate::layout::{
     AUGMENT_LIMIT, CHUNK_GROWTH, CHUNK_MAX_SIZE, CHUNK_PAGE, MANIFEST_GROWTH, MANIFEST_MAX_SIZE,
     MANIFEST_PAGE, MAX_READERS,
 };
-use crate::platform::{self, BorrowedFile};
+use crate::mutex::Mutex;
+use crate::platform::{self, BorrowedFile, ForkPause};
 use crate::process::Process;
 use crate::raw::{self, Environment, TableHandle};
 use crate::table::{CHUNK_TABLE, MANIFEST_TABLES};
@@ -66,12 +69,19 @@ fn check(process: Process, path: &Path) -> Result<()> {
     Err(StorageError::Forked { path: path.parent().unwrap_or(path).to_owned() })
 }
 
+/// Whose turn it is to write, among the threads of this process. libmdbx has them wait, too, but on a lock that does not survive a
+/// fork (see [`crate::mutex`]): with a turn nobody ever waits there.
+type Turn = Mutex<()>;
+
 /// Environment M: everything small. Durable, written through file I/O.
 pub(crate) struct ManifestEnvironment {
     database: Database<NoWriteMap>,
     path: PathBuf,
     read_only: bool,
+    turn: Turn,
     process: Process,
+    /// From before the database is closed until it is: libmdbx takes a lock then which a fork child needs.
+    closing: Option<ForkPause>,
     // Last: dropped when the database is closed.
     _open: OpenToken,
 }
@@ -81,7 +91,8 @@ impl ManifestEnvironment {
     pub(crate) fn open(path: PathBuf, read_only: bool, token: OpenToken) -> Result<Self> {
         let options = options(MANIFEST_PAGE, MANIFEST_MAX_SIZE, MANIFEST_GROWTH, read_only);
         let (database, process) = (open(&path, options)?, Process::current());
-        let environment = Self { database, path, read_only, process, _open: token };
+        let environment =
+            Self { database, path, read_only, turn: Turn::default(), process, closing: None, _open: token };
         if !read_only {
             environment.create_tables()?;
         }
@@ -127,6 +138,7 @@ impl ManifestEnvironment {
     /// Runs `f` in a write transaction; durable when it returns `Ok`, without any effect otherwise.
     pub(crate) fn write<T>(&self, f: impl FnOnce(&WriteTransaction<'_>) -> Result<T>) -> Result<T> {
         self.check()?;
+        let _turn = self.turn.lock();
         let inner = self
             .database
             .begin_rw_txn()
@@ -138,6 +150,13 @@ impl ManifestEnvironment {
     }
 }
 
+impl Drop for ManifestEnvironment {
+    fn drop(&mut self) {
+        // Where the system cannot keep forks out, one right now is unlikely.
+        self.closing = platform::pause_forks().ok();
+    }
+}
+
 enum ChunkDatabase {
     /// Writers map the file writable: a reservation is then a page run and nothing is written but the tree.
     Writable(Database<WriteMap>),
@@ -145,12 +164,36 @@ enum ChunkDatabase {
     ReadOnly(Database<NoWriteMap>),
 }
 
+/// A change of C, durable when it is committed.
+pub(crate) struct ChunkTransaction<'db> {
+    // Field order is load-bearing: the next thread's turn begins after this one's end.
+    inner: Transaction<'db, RW, WriteMap>,
+    _turn: MutexGuard<'db, ()>,
+}
+
+impl ChunkTransaction<'_> {
+    pub(crate) fn commit(self) -> libmdbx::Result<()> {
+        self.inner.commit().map(drop)
+    }
+}
+
+impl<'db> Deref for ChunkTransaction<'db> {
+    type Target = Transaction<'db, RW, WriteMap>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
+}
+
 /// Environment C: the chunks.
 pub(crate) struct ChunkEnvironment {
     database: ChunkDatabase,
     table: TableHandle,
     path: PathBuf,
+    turn: Turn,
     process: Process,
+    /// As in [`ManifestEnvironment`].
+    closing: Option<ForkPause>,
     // Last: dropped when the database is closed.
     _open: OpenToken,
 }
@@ -171,7 +214,8 @@ impl ChunkEnvironment {
             let table = raw::create_table(&database, CHUNK_TABLE).map_err(fail)?;
             (ChunkDatabase::Writable(database), table)
         };
-        Ok(Self { database, table, path, process: Process::current(), _open: token })
+        let (turn, process) = (Turn::default(), Process::current());
+        Ok(Self { database, table, path, turn, process, closing: None, _open: token })
     }
 
     /// The database to write to.
@@ -184,6 +228,16 @@ impl ChunkEnvironment {
                 reason: "it was opened read-only".to_owned(),
             }),
         }
+    }
+
+    /// Begins a change. Never nest it.
+    pub(crate) fn begin_write(&self) -> Result<ChunkTransaction<'_>> {
+        let database = self.writable()?;
+        let turn = self.turn.lock();
+        let inner = database
+            .begin_rw_txn()
+            .map_err(|error| StorageError::database("begin a change of the chunks", &self.path, error))?;
+        Ok(ChunkTransaction { inner, _turn: turn })
     }
 
     /// Handle for raw calls.
@@ -216,5 +270,11 @@ impl ChunkEnvironment {
     /// The data file, for messages and extents.
     pub(crate) fn data_path(&self) -> PathBuf {
         self.path.join("mdbx.dat")
+    }
+}
+
+impl Drop for ChunkEnvironment {
+    fn drop(&mut self) {
+        self.closing = platform::pause_forks().ok();
     }
 }

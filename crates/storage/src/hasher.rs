@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use parking_lot::Mutex;
 use sha1_checked::Sha1;
 use sha2::{Digest as _, Sha256};
 
@@ -14,6 +13,7 @@ use crate::error::{Result, StorageError};
 use crate::journal::Journal;
 use crate::layout::BLOCK_SIZE;
 use crate::ledger::{Check, Digests, HashStep, Ledger};
+use crate::mutex::Mutex;
 use crate::placement::Placement;
 use crate::record::Segment;
 use crate::segments::{combine, segments_of};

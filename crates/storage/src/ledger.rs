@@ -6,13 +6,13 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::sync::MutexGuard;
 
 use crate::digest::{BlobName, Digest, Incarnation};
 use crate::error::{Result, StorageError};
 use crate::layout::BLOCK_SIZE;
 use crate::lease::now_ms;
+use crate::mutex::{Condvar, Mutex};
 use crate::record::{BlobRecord, BlobState, Segment};
 use crate::segments::SegmentSet;
 
@@ -170,7 +170,7 @@ impl Ledger {
         let earlier = all.iter().map(Segment::block).collect();
         let version = u64::from(!claimed.is_empty());
         let state = State { segments, version, earlier, ..State::default() };
-        Self { identity, state: Mutex::new(state), changed: Condvar::new() }
+        Self { identity, state: Mutex::new(state), changed: Condvar::default() }
     }
 
     pub(crate) fn identity(&self) -> &BlobIdentity {
@@ -303,7 +303,7 @@ impl Ledger {
             if let Some(digests) = state.digests {
                 return Ok(digests);
             }
-            self.changed.wait(&mut state);
+            state = self.changed.wait(state);
         }
     }
 
@@ -335,7 +335,7 @@ impl Ledger {
                 state.hashing = true;
                 return step;
             }
-            self.changed.wait(&mut state);
+            state = self.changed.wait(state);
         }
     }
 

@@ -29,6 +29,7 @@ mod ledger;
 mod lock_descriptor;
 mod lock_file;
 mod mapping;
+mod mutex;
 mod owned_bytes;
 mod pin;
 mod placement;

@@ -3,11 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::digest::Incarnation;
 use crate::error::Result;
 use crate::extent;
+use crate::mutex::Mutex;
 use crate::platform::Piece;
 use crate::raw::PageRun;
 use crate::snapshot::Snapshot;

@@ -6,13 +6,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use crate::digest::{BlobName, Incarnation};
 use crate::error::{Result, StorageError};
 use crate::extent::{Extent, merged};
 use crate::key::Key;
 use crate::mapping::{Mapping, page_start};
+use crate::mutex::Mutex;
 use crate::pin::PinnedChunks;
 use crate::platform::{self, BorrowedFile};
 use crate::record::{BlobRecord, BlobState};

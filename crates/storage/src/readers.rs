@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use crate::digest::{BlobName, Incarnation};
 use crate::error::Result;
+use crate::mutex::Mutex;
 use crate::process::Process;
 use crate::reader::BlobReader;
 use crate::snapshot::Snapshot;

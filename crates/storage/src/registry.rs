@@ -5,10 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Weak};
 
-use parking_lot::Mutex;
-
 use crate::closing::{Closed, open_token};
 use crate::error::{Result, StorageError};
+use crate::mutex::Mutex;
 use crate::platform;
 use crate::process::Process;
 use crate::store::Store;

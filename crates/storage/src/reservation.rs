@@ -71,7 +71,7 @@ impl Store {
     ) -> Result<T> {
         self.syncer.flush_chunks()?;
         let fail = |error| StorageError::database("change the chunks", self.chunks.path(), error);
-        let txn = self.chunks.writable()?.begin_rw_txn().map_err(fail)?;
+        let txn = self.chunks.begin_write()?;
         let out = f(&txn).map_err(fail)?;
         self.syncer.backlog().guard(txn.commit().map_err(fail))?;
         Ok(out)

@@ -82,7 +82,7 @@ impl Store {
         let fail = |error| StorageError::database("list free pages", self.chunks.path(), error);
         // libmdbx looks at the table of readers anew only after one has ended since it last did.
         drop(self.snapshot()?);
-        let transaction = self.chunks.writable()?.begin_rw_txn().map_err(fail)?;
+        let transaction = self.chunks.begin_write()?;
         let spans = reclaimable_spans(&transaction).map_err(fail)?;
         Ok(fit(runs, &spans))
     }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::chunk::{ChunkHeader, chunk_key};
 use crate::digest::Incarnation;
 use crate::environment::ChunkEnvironment;
 use crate::error::{Result, StorageError};
 use crate::layout::{PAGE_HEADER, chunk_count, value_length};
+use crate::mutex::Mutex;
 use crate::platform;
 use crate::raw::{PageCounts, PageRun, ReadHandle, RunValue};
 

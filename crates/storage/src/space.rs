@@ -49,7 +49,7 @@ impl Store {
     fn punch_from(&self, from_page: u64) -> Result<ControlFlow<(), u64>> {
         let path = self.chunks.path();
         let fail = |error| StorageError::database("list free pages", path, error);
-        let transaction = self.chunks.writable()?.begin_rw_txn().map_err(fail)?;
+        let transaction = self.chunks.begin_write()?;
         let file = self.chunks.data_file()?;
         let mut punched = 0;
         for span in reclaimable_spans(&transaction).map_err(fail)? {

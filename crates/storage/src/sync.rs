@@ -8,13 +8,12 @@ use std::sync::{Arc, Weak};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
 use crate::backlog::{Backlog, SYNC};
 use crate::environment::{ChunkEnvironment, ManifestEnvironment};
 use crate::error::{Result, StorageError};
 use crate::key::Key;
 use crate::ledger::Ledger;
+use crate::mutex::Mutex;
 use crate::placement::Placement;
 use crate::platform;
 use crate::process::Process;

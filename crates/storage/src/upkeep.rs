@@ -5,12 +5,11 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::digest::BlobName;
 use crate::error::{Result, StorageError};
 use crate::key::Key;
 use crate::lease::now_ms;
+use crate::mutex::{Condvar, Mutex};
 use crate::record::BlobRecord;
 use crate::store::Store;
 use crate::table::Blobs;
@@ -48,10 +47,8 @@ impl Signal {
     /// Waits until a use is to be recorded, the store closes or `deadline` passes; false when the store closes.
     fn wait(&self, deadline: Instant) -> bool {
         let mut state = self.state.lock();
-        while !state.stopped && state.uses.is_empty() {
-            if self.changed.wait_until(&mut state, deadline).timed_out() {
-                break;
-            }
+        while !state.stopped && state.uses.is_empty() && Instant::now() < deadline {
+            state = self.changed.wait_until(state, deadline);
         }
         !state.stopped
     }

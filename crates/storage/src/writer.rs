@@ -4,8 +4,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
-
 use crate::digest::{BlobName, Digest, Incarnation};
 use crate::error::{Result, StorageError};
 use crate::hasher::Hasher;
@@ -14,6 +12,7 @@ use crate::key::Key;
 use crate::layout::INLINE_LIMIT;
 use crate::lease::Lease;
 use crate::ledger::{BlobIdentity, Ledger};
+use crate::mutex::Mutex;
 use crate::placement::Placement;
 use crate::record::{BlobRecord, BlobState, Segment};
 use crate::store::Store;

@@ -103,7 +103,7 @@ impl Inherited {
 #[test]
 fn a_fork_child_opens_the_store_anew_and_leaves_its_parent_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let (stored, written) = (content(1, 200_000), content(2, 9_000_000));
+    let (stored, written, added) = (content(1, 200_000), content(2, 9_000_000), content(3, 100_000));
     let digest = |bytes: &[u8]| Digest::Sha256(sha256(bytes));
     let store = open(folder.path());
     store.put_bytes(&stored, &digest(&stored), no_publish).unwrap();
@@ -115,6 +115,7 @@ fn a_fork_child_opens_the_store_anew_and_leaves_its_parent_alone() {
         drop(inherited);
         let store = open(folder.path());
         assert!(bytes_on_disk(&store, &BlobName::of(&stored)) == stored);
+        store.put_bytes(&added, &digest(&added), no_publish).unwrap();
         assert!(store.try_lease(&BlobName::of(&written)).unwrap().is_none(), "its parent has it");
     });
     assert!(succeeded(process));
@@ -122,7 +123,7 @@ fn a_fork_child_opens_the_store_anew_and_leaves_its_parent_alone() {
     assert!(store.try_lease(writer.name()).unwrap().is_none());
     write_missing(&writer, &written);
     assert!(matches!(writer.finish(no_publish).unwrap(), Finish::Complete(_)));
-    for bytes in [&stored, &written] {
+    for bytes in [&stored, &written, &added] {
         assert!(bytes_on_disk(&store, &BlobName::of(bytes)) == *bytes);
     }
 }

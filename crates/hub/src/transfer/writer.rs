@@ -1,10 +1,9 @@
 //! Small network reads gathered to large writes, with one write under way while the next one fills.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -39,12 +38,16 @@ impl Buffers {
     }
 
     fn take(&self) -> Vec<u8> {
-        self.free.lock().pop().unwrap_or_else(|| Vec::with_capacity(self.capacity))
+        self.free().pop().unwrap_or_else(|| Vec::with_capacity(self.capacity))
     }
 
     fn give_back(&self, mut buffer: Vec<u8>) {
         buffer.clear();
-        self.free.lock().push(buffer);
+        self.free().push(buffer);
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

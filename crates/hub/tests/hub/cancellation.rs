@@ -1,10 +1,9 @@
 //! Cancelling ends everything at once, except a write that is under way: that one is waited for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
-use parking_lot::Mutex;
 use tabagent_hub::{HubClient, HubError, RangeSink, SinkError};
 
 use crate::server::{Reply, Step};
@@ -21,7 +20,7 @@ impl RangeSink for GateSink {
     fn write(&self, _offset: u64, _bytes: &[u8]) -> Result<(), SinkError> {
         self.writing.store(true, Ordering::SeqCst);
         self.entered.send(())?;
-        self.release.lock().recv()?;
+        self.release.lock().unwrap().recv()?;
         self.writing.store(false, Ordering::SeqCst);
         Ok(())
     }

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "forking")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use tabagent_model_cache::{CacheOptions, ModelCache};
 use tokio::runtime::Runtime;
@@ -22,11 +23,11 @@ fn download(cache: &ModelCache, path: &str, expected: &[u8]) {
 }
 
 #[test]
-fn a_fork_child_reads_with_a_cache_of_its_own_and_is_told_so() {
+fn a_fork_child_downloads_with_a_cache_of_its_own_and_is_told_so() {
     let runtime = Runtime::new().unwrap();
     let hub = runtime.block_on(Hub::start());
-    let a = vec![1; 100_000];
-    hub.set("own/a", Repo::new("own/a", 'a', &[("a.bin", &a)]));
+    let (a, b) = (vec![1; 100_000], vec![2; 100_000]);
+    hub.set("own/a", Repo::new("own/a", 'a', &[("a.bin", &a), ("b.bin", &b)]));
     let cache = hub.open(CacheOptions::default());
     download(&cache, "a.bin", &a);
     // SAFETY: the child works on threads it starts itself and ends with `_exit`.
@@ -36,7 +37,7 @@ fn a_fork_child_reads_with_a_cache_of_its_own_and_is_told_so() {
             let error = cache.get_file("own/a", "a.bin").unwrap_err();
             assert_eq!(error.code(), "ERR_CLOSED", "{error}");
             let own = hub.open(CacheOptions::default());
-            assert_eq!(own.get_file("own/a", "a.bin").unwrap().unwrap()[..], a);
+            thread::scope(|scope| scope.spawn(|| download(&own, "b.bin", &b)).join().unwrap());
         }));
         // SAFETY: it ends the process.
         unsafe { _exit(i32::from(done.is_err())) };
@@ -45,5 +46,5 @@ fn a_fork_child_reads_with_a_cache_of_its_own_and_is_told_so() {
     // SAFETY: `status` outlives the call.
     assert_eq!(unsafe { waitpid(process, &raw mut status, 0) }, process);
     assert_eq!(status, 0);
-    assert_eq!(cache.get_file("own/a", "a.bin").unwrap().unwrap()[..], a);
+    assert_eq!(cache.get_file("own/a", "b.bin").unwrap().unwrap()[..], b);
 }

@@ -3,6 +3,8 @@
 //! A lock belongs to the open file, and a fork child shares its parent's open files: without this, a lease would stay held by
 //! the child of an owner that is dead. So a child closes them, right in the fork. Each number then stands for one end of a closed
 //! pipe, so that the child's copies of the files' owners close something of their own.
+//!
+//! Nor may a fork come while a lock is held that the child needs: nobody would ever free it there.
 #![expect(unsafe_code, reason = "two functions of the C library the standard library has no form of")]
 
 use std::cell::RefCell;
@@ -10,7 +12,7 @@ use std::ffi::c_int;
 use std::fs::File;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsRawFd as _, RawFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 unsafe extern "C" {
     fn pthread_atfork(
@@ -29,17 +31,29 @@ struct Descriptors {
 
 // Mutexes of the standard library: unlocking one in a child touches nothing that belonged to a thread the child does not have.
 static DESCRIPTORS: Mutex<Descriptors> = Mutex::new(Descriptors { open: Vec::new(), nothing: None });
-static POSTPONED: Mutex<()> = Mutex::new(());
+/// How many pauses there are. A fork holds the lock while it lasts, so that none begins then.
+static PAUSES: Mutex<usize> = Mutex::new(0);
+static PAUSE_ENDED: Condvar = Condvar::new();
 
-/// While one lives, no other thread of the process forks.
-pub(crate) struct ForkPause {
-    _guard: MutexGuard<'static, ()>,
-}
+/// While one lives, no thread of the process forks.
+pub(crate) struct ForkPause(());
 
-/// Keeps forks out until the result is dropped: a child could not go on with what is half done then. Never nest it.
+/// Keeps forks out until the result is dropped: a child could not go on with what is half done then.
 pub(crate) fn pause_forks() -> io::Result<ForkPause> {
     register(&mut descriptors())?;
-    Ok(ForkPause { _guard: POSTPONED.lock().unwrap_or_else(PoisonError::into_inner) })
+    *pauses() += 1;
+    Ok(ForkPause(()))
+}
+
+impl Drop for ForkPause {
+    fn drop(&mut self) {
+        *pauses() -= 1;
+        PAUSE_ENDED.notify_all();
+    }
+}
+
+fn pauses() -> MutexGuard<'static, usize> {
+    PAUSES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens a file with `open`; fork children close it at once, until [`inherit`].
@@ -78,7 +92,7 @@ fn register(descriptors: &mut Descriptors) -> io::Result<()> {
 
 struct Held {
     descriptors: MutexGuard<'static, Descriptors>,
-    _pause: ForkPause,
+    _pauses: MutexGuard<'static, usize>,
 }
 
 thread_local! {
@@ -92,8 +106,11 @@ fn set_held(held: Option<Held>) -> Option<Held> {
 }
 
 extern "C" fn prepare() {
-    let pause = ForkPause { _guard: POSTPONED.lock().unwrap_or_else(PoisonError::into_inner) };
-    set_held(Some(Held { descriptors: descriptors(), _pause: pause }));
+    let mut pauses = pauses();
+    while *pauses > 0 {
+        pauses = PAUSE_ENDED.wait(pauses).unwrap_or_else(PoisonError::into_inner);
+    }
+    set_held(Some(Held { descriptors: descriptors(), _pauses: pauses }));
 }
 
 extern "C" fn parent() {

@@ -28,7 +28,7 @@ pub(crate) use address_range::AddressRange;
 #[cfg(unix)]
 mod fork;
 #[cfg(unix)]
-pub(crate) use fork::{inherit, open_uninherited, pause_forks};
+pub(crate) use fork::{ForkPause, inherit, open_uninherited, pause_forks};
 
 /// Some bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -105,7 +105,7 @@ impl Content {
 /// Reserves room for `size` bytes in C.
 pub(crate) fn reserve(store: &Store, size: u64) -> Incarnation {
     let incarnation = Incarnation::random().unwrap();
-    let transaction = store.chunks.writable().unwrap().begin_rw_txn().unwrap();
+    let transaction = store.chunks.begin_write().unwrap();
     for n in 0..u32::try_from(chunk_count(size)).unwrap() {
         let header = ChunkHeader { incarnation, n, file_size: size };
         let key = chunk_key(&incarnation, n);
@@ -176,7 +176,7 @@ pub(crate) fn add_inline(store: &Store, name: &BlobName, bytes: &[u8]) {
 
 /// Deletes the chunks of an incarnation from C alone.
 pub(crate) fn delete_chunks(store: &Store, incarnation: &Incarnation, size: u64) {
-    let transaction = store.chunks.writable().unwrap().begin_rw_txn().unwrap();
+    let transaction = store.chunks.begin_write().unwrap();
     for n in 0..u32::try_from(chunk_count(size)).unwrap() {
         let key = chunk_key(incarnation, n);
         assert!(crate::raw::delete(&transaction, store.chunks.table(), key.as_bytes()).unwrap());
