@@ -109,6 +109,12 @@ test('every call checks its arguments and options before the addon is asked', as
   await t.throwsAsync(cache.downloadQuant(repo, 'q4', untyped({ verify: true })), option('verify'))
   await t.throwsAsync(cache.downloadFile(repo, ''), invalid(/^path must be/))
   await t.throwsAsync(cache.downloadFile(repo, 'x', untyped({ keep: 1 })), option('keep'))
+  await t.throwsAsync(cache.exportQuant(repo, 'q4', untyped(1)), invalid(/^directory must be/))
+  await t.throwsAsync(cache.exportFile(repo, 'x', ''), invalid(/^destination must be/))
+  await t.throwsAsync(
+    cache.exportQuant(repo, 'q4', '/x', untyped({ link: 'hard' })),
+    invalid(/option "link" must be one of "auto", "reflink", "copy", got "hard"/),
+  )
   await t.throwsAsync(cache.fetchFile(repo, 'x', untyped({ verify: 1 })), option('verify'))
   await t.throwsAsync(cache.removeFile(repo, untyped(undefined)), invalid(/^path must be/))
   await t.throwsAsync(cache.removeQuant(repo, 'q4', untyped({ force: true })), option('force'))

@@ -3,7 +3,7 @@ import { fromNative } from './errors.js'
 import { type Progress, ProgressReporter } from './progress.js'
 
 /** What the caller of a long call may give along. */
-interface CallOptions {
+export interface CallOptions {
   signal?: AbortSignal
   onProgress?: (progress: Progress) => void
 }

@@ -40,6 +40,15 @@ export function checkInteger(least: number, most: number = Number.MAX_SAFE_INTEG
   }
 }
 
+/** One of some words. */
+export function checkChoice(...choices: string[]): Check {
+  return (value, name) => {
+    if (!choices.includes(value as string)) {
+      throw wrong(name, `one of ${choices.map((choice) => show(choice)).join(', ')}`, value)
+    }
+  }
+}
+
 export const checkUrl: Check = (value, name) => {
   checkString(value, name)
   if (!URL.canParse(value as string) || !/^https?:/i.test(value as string)) {

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
-import { runNative } from './abort.js'
+import { type CallOptions, runNative } from './abort.js'
 import { checkOptions, checkRepo, checkString } from './argument.js'
 import type { NativeCache } from './binding.js'
 import { type CachedFile, wrapFile } from './cached-file.js'
 import { defaultFolder, readEnvironment } from './environment-variables.js'
 import { callNative } from './errors.js'
+import { type ExportOptions, type ExportReport, exportSchema } from './export.js'
 import { type FileInfo, type Manifest, toManifest } from './manifest.js'
 import {
   type DownloadOptions,
@@ -152,7 +153,7 @@ export class ModelCache implements AsyncDisposable {
   async downloadQuant(repo: string, quant: string, options?: DownloadOptions): Promise<Manifest> {
     checkRepo(repo, 'repo')
     checkString(quant, 'quant')
-    const { call, native } = splitDownload(checkOptions(options, downloadSchema))
+    const { call, native } = splitCall(checkOptions(options, downloadSchema))
     const manifest = await runNative(this.#runtime.binding, call, (operation, nudge) =>
       this.#native.downloadQuant(repo, quant, native, operation, nudge),
     )
@@ -162,7 +163,7 @@ export class ModelCache implements AsyncDisposable {
   /** Downloads one file that is not stored yet; as `downloadQuant`, but `ERR_FILE_NOT_FOUND`. */
   async downloadFile(repo: string, path: string, options?: DownloadOptions): Promise<FileInfo> {
     checkFile(repo, path)
-    const { call, native } = splitDownload(checkOptions(options, downloadSchema))
+    const { call, native } = splitCall(checkOptions(options, downloadSchema))
     return runNative(this.#runtime.binding, call, (operation, nudge) =>
       this.#native.downloadFile(repo, path, native, operation, nudge),
     )
@@ -191,7 +192,7 @@ export class ModelCache implements AsyncDisposable {
   async fetchFile(repo: string, path: string, options?: DownloadOptions & GetOptions): Promise<CachedFile> {
     checkFile(repo, path)
     const { verify = false, ...download } = checkOptions(options, fetchSchema)
-    const { call, native } = splitDownload(download)
+    const { call, native } = splitCall(download)
     const file = await runNative(
       this.#runtime.binding,
       call,
@@ -230,6 +231,49 @@ export class ModelCache implements AsyncDisposable {
     return this.#run(() => this.#native.removeRepo(repo, revision))
   }
 
+  /**
+   * Writes all files of a stored quant as plain files below `directory`, under their listed paths, with the folders they
+   * need. Each is complete and durable or not there at all. Nothing outside `directory` is written: names that lead elsewhere
+   * are refused and links below it are not followed.
+   *
+   * Fails with `ERR_INVALID_ARGUMENT` where a file exists and `overwrite` is not set, `ERR_QUANT_NOT_FOUND`,
+   * `ERR_REPO_NOT_FOUND` or `ERR_FILE_NOT_FOUND` where it is not stored, `ERR_UNSUPPORTED_FILESYSTEM` for `link: 'reflink'`
+   * where that is not possible, `ERR_NO_SPACE` or `ERR_IO`.
+   */
+  async exportQuant(
+    repo: string,
+    quant: string,
+    directory: string,
+    options?: ExportOptions,
+  ): Promise<ExportReport> {
+    checkRepo(repo, 'repo')
+    checkString(quant, 'quant')
+    checkString(directory, 'directory')
+    const { call, native } = splitCall(checkOptions(options, exportSchema))
+    return runNative(this.#runtime.binding, call, (operation, nudge) =>
+      this.#native.exportQuant(repo, quant, resolve(directory), native, operation, nudge),
+    )
+  }
+
+  /**
+   * Writes one stored file as the plain file `destination`, whose parent folders are made; fails as `exportQuant` does.
+   *
+   * @param destination - Path of the file to write, not of a folder.
+   */
+  async exportFile(
+    repo: string,
+    path: string,
+    destination: string,
+    options?: ExportOptions,
+  ): Promise<ExportReport> {
+    checkFile(repo, path)
+    checkString(destination, 'destination')
+    const { call, native } = splitCall(checkOptions(options, exportSchema))
+    return runNative(this.#runtime.binding, call, (operation, nudge) =>
+      this.#native.exportFile(repo, path, resolve(destination), native, operation, nudge),
+    )
+  }
+
   /** What the store holds now. */
   stats(): CacheStats {
     return callNative(() => this.#native.stats())
@@ -259,7 +303,7 @@ function checkFile(repo: string, path: string): void {
 }
 
 /** What runs on this side of the addon, and what goes over. */
-function splitDownload({ signal, onProgress, ...native }: DownloadOptions) {
+function splitCall<T extends CallOptions>({ signal, onProgress, ...native }: T) {
   return { call: { ...withSignal(signal), ...(onProgress && { onProgress }) }, native }
 }
 

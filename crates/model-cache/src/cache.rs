@@ -59,7 +59,7 @@ impl ModelCache {
     }
 
     /// What an open cache is made of.
-    fn inner(&self) -> Result<Arc<Inner>> {
+    pub(crate) fn inner(&self) -> Result<Arc<Inner>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner).clone();
         let inner = inner.ok_or_else(|| Error::Closed { path: self.path.display().to_string() })?;
         inner.store.check_process()?;

@@ -89,7 +89,8 @@ pub(crate) async fn file(
     FileInfo::listed(file, true)
 }
 
-fn find_quant(record: &ManifestRecord, asked: &str) -> Result<(String, Vec<u32>)> {
+/// The quant that is asked for, in any case, and the places of its files in the listing.
+pub(crate) fn find_quant(record: &ManifestRecord, asked: &str) -> Result<(String, Vec<u32>)> {
     let found = record.quants.iter().find(|quant| quant.name.eq_ignore_ascii_case(asked));
     let found = found.ok_or_else(|| Error::QuantNotFound {
         repo: record.repo.clone(),

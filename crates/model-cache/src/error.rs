@@ -42,6 +42,18 @@ pub enum Error {
         /// Path as asked for.
         path: String,
     },
+    /// What is to be exported is not complete here.
+    #[error("{repo} {what} is not complete in this cache at commit {commit}; download it first")]
+    NotDownloaded {
+        /// Repository.
+        repo: String,
+        /// Commit that was looked at.
+        commit: String,
+        /// The file or quant.
+        what: String,
+        /// The file, or the first one of the quant that is missing.
+        path: String,
+    },
     /// The store knows nothing of this repository (at this revision).
     #[error("{repo} is not in this cache at {revision}; scan it first")]
     NotStored {
@@ -153,7 +165,7 @@ impl Error {
             Self::InvalidArgument { .. } => "ERR_INVALID_ARGUMENT",
             Self::NotStored { .. } => "ERR_REPO_NOT_FOUND",
             Self::QuantNotFound { .. } => "ERR_QUANT_NOT_FOUND",
-            Self::FileNotFound { .. } => "ERR_FILE_NOT_FOUND",
+            Self::FileNotFound { .. } | Self::NotDownloaded { .. } => "ERR_FILE_NOT_FOUND",
             Self::Offline { .. } => "ERR_OFFLINE",
             Self::Integrity { .. } => "ERR_INTEGRITY",
             Self::InUse { .. } => "ERR_IN_USE",
@@ -174,7 +186,9 @@ impl Error {
             | Self::NotStored { repo, .. }
             | Self::Offline { repo, .. }
             | Self::InUse { repo, .. } => ErrorFields::of(repo, None),
-            Self::FileNotFound { repo, path, .. } => ErrorFields::of(repo, Some(path)),
+            Self::FileNotFound { repo, path, .. } | Self::NotDownloaded { repo, path, .. } => {
+                ErrorFields::of(repo, Some(path))
+            }
             Self::Integrity { repo, path, expected, actual } => ErrorFields {
                 expected: Some(expected.clone()),
                 actual: Some(actual.clone()),
@@ -248,7 +262,9 @@ fn storage_code(error: &StorageError) -> &'static str {
         StorageError::Forked { .. } => "ERR_CLOSED",
         StorageError::ReadOnly { .. } => "ERR_READ_ONLY",
         StorageError::VersionMismatch { .. } => "ERR_VERSION_MISMATCH",
-        StorageError::UnsupportedFilesystem { .. } => "ERR_UNSUPPORTED_FILESYSTEM",
+        StorageError::UnsupportedFilesystem { .. } | StorageError::NoReflink { .. } => {
+            "ERR_UNSUPPORTED_FILESYSTEM"
+        }
         StorageError::TooLarge { .. } => "ERR_TOO_LARGE",
         StorageError::Io { .. } | StorageError::Database { .. } => "ERR_IO",
     }
@@ -290,6 +306,7 @@ fn storage_fields(error: &StorageError) -> ErrorFields {
         StorageError::ReadOnly { path, .. }
         | StorageError::VersionMismatch { path, .. }
         | StorageError::UnsupportedFilesystem { path, .. }
+        | StorageError::NoReflink { path, .. }
         | StorageError::Forked { path }
         | StorageError::Io { path, .. }
         | StorageError::Database { path, .. } => at(path),

@@ -35,6 +35,13 @@ pub struct NativeCache {
     cache: ModelCache,
 }
 
+impl NativeCache {
+    /// The cache of the core.
+    pub(crate) fn cache(&self) -> ModelCache {
+        self.cache.clone()
+    }
+}
+
 impl From<ModelCache> for NativeCache {
     fn from(cache: ModelCache) -> Self {
         Self { cache }

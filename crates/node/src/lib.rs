@@ -10,6 +10,7 @@ mod buffer;
 mod cache;
 mod cached_file;
 mod error;
+mod export;
 mod manifest;
 mod operation;
 mod options;

@@ -65,6 +65,21 @@ pub enum StorageError {
         /// Why.
         reason: String,
     },
+    /// A plain file cannot share its bytes with the store: copy them, or choose a folder where it can.
+    #[error(
+        "{} cannot share its bytes with the model cache at {}: {reason}; copy them, or choose a folder on the store's own \
+         file system if that is btrfs, or XFS with reflinks",
+        path.display(),
+        store.display()
+    )]
+    NoReflink {
+        /// The plain file.
+        path: PathBuf,
+        /// Folder of the store.
+        store: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
     /// This process is a fork child, and its parent opened the store: open it again in the child.
     #[error(
         "the model cache at {} was opened before this process was forked from another one; open it again in this process",
@@ -117,8 +132,11 @@ pub enum StorageError {
 /// What to do about an operating system error.
 fn advice(kind: io::ErrorKind) -> &'static str {
     match kind {
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
             "choose another folder, or move away what is there"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "choose another folder, or allow writing to this one"
         }
         io::ErrorKind::NotFound => "check the path, or create it by opening it for writing once",
         _ => "check the disk, then try again",

@@ -10,56 +10,11 @@
 
 mod support;
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use support::disk::SmallDisk;
 use support::{bytes_on_disk, content, no_publish, open, write_missing, writer_for};
 use tabagent_storage::{BlobName, Digest, Finish, StorageError};
 
 const MIB: usize = 1 << 20;
-
-/// A small ext4 of its own, unmounted when this is dropped.
-struct SmallDisk {
-    _folder: tempfile::TempDir,
-    mounted: PathBuf,
-}
-
-impl SmallDisk {
-    /// `None` where mounting is not possible.
-    fn mount(megabytes: u64) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let (image, mounted) = (folder.path().join("image"), folder.path().join("disk"));
-        std::fs::create_dir(&mounted).unwrap();
-        File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
-        run("mkfs.ext4", &["-q", "-m", "0"], &[&image])?;
-        run("mount", &["-o", "loop"], &[&image, &mounted])?;
-        Some(Self { _folder: folder, mounted })
-    }
-
-    /// Writes a file until the disk has less than a block left, and returns its path.
-    fn fill(&self) -> PathBuf {
-        let path = self.mounted.join("filler");
-        let mut file = File::create(&path).unwrap();
-        for size in [MIB, 4096] {
-            let block = vec![1; size];
-            while file.write_all(&block).and_then(|()| file.sync_data()).is_ok() {}
-        }
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        run("umount", &["-l"], &[&self.mounted]);
-    }
-}
-
-fn run(program: &str, options: &[&str], paths: &[&Path]) -> Option<()> {
-    let output = Command::new(program).args(options).args(paths).output().ok()?;
-    output.status.success().then_some(())
-}
 
 fn no_space<T: std::fmt::Debug>(outcome: Result<T, StorageError>) -> (u64, u64) {
     match outcome {
@@ -70,7 +25,7 @@ fn no_space<T: std::fmt::Debug>(outcome: Result<T, StorageError>) -> (u64, u64) 
 
 #[test]
 fn a_full_disk_is_an_error_and_writing_goes_on_when_there_is_room() {
-    let Some(disk) = SmallDisk::mount(1024) else {
+    let Some(disk) = SmallDisk::mount("ext4", 1024) else {
         println!("not run: this system does not let the test mount a small file system");
         return;
     };
@@ -111,7 +66,7 @@ fn a_full_disk_is_an_error_and_writing_goes_on_when_there_is_room() {
 
 #[test]
 fn a_file_larger_than_the_disk_changes_nothing() {
-    let Some(disk) = SmallDisk::mount(512) else {
+    let Some(disk) = SmallDisk::mount("ext4", 512) else {
         println!("not run: this system does not let the test mount a small file system");
         return;
     };
@@ -128,7 +83,7 @@ fn a_file_larger_than_the_disk_changes_nothing() {
 /// Room is not taken twice: once at the end of the file and once where the chunks come to lie.
 #[test]
 fn chunks_that_replace_removed_ones_need_no_more_disk() {
-    let Some(disk) = SmallDisk::mount(1024) else {
+    let Some(disk) = SmallDisk::mount("ext4", 1024) else {
         println!("not run: this system does not let the test mount a small file system");
         return;
     };

@@ -25,6 +25,24 @@ pub(crate) fn punch(file: BorrowedFile<'_>, offset: u64, length: u64) -> io::Res
     })
 }
 
+/// Copies up to `length` bytes at `source_offset` of `from` to `offset` of `to` without bringing them to the process, and tells
+/// how many; 0 at the end of `from`. The file system may share them instead.
+pub(crate) fn copy_range(
+    from: BorrowedFile<'_>,
+    mut source_offset: u64,
+    to: BorrowedFile<'_>,
+    mut offset: u64,
+    length: u64,
+) -> io::Result<u64> {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    loop {
+        match rustix::fs::copy_file_range(from, Some(&mut source_offset), to, Some(&mut offset), length) {
+            Err(Errno::INTR) => {}
+            other => return Ok(other? as u64),
+        }
+    }
+}
+
 fn retry(mut call: impl FnMut() -> rustix::io::Result<()>) -> io::Result<()> {
     loop {
         match call() {

@@ -20,6 +20,28 @@ pub(crate) fn punch(_file: BorrowedFile<'_>, _offset: u64, _length: u64) -> io::
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Ranges of files are not shared here.
+pub(crate) fn clone_range(
+    _from: BorrowedFile<'_>,
+    _source_offset: u64,
+    _to: BorrowedFile<'_>,
+    _offset: u64,
+    _length: u64,
+) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The system copies nothing on its own here.
+pub(crate) fn copy_range(
+    _from: BorrowedFile<'_>,
+    _source_offset: u64,
+    _to: BorrowedFile<'_>,
+    _offset: u64,
+    _length: u64,
+) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Memory mappings a process may have. This system has no such limit: Linux's default keeps the behaviour the same.
 pub(crate) fn mapping_limit() -> u64 {
     65_530

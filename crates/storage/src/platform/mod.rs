@@ -4,6 +4,10 @@
 mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
+#[cfg(target_os = "linux")]
+mod clone_range;
+#[cfg(target_os = "linux")]
+pub(crate) use clone_range::clone_range;
 
 #[cfg(target_os = "macos")]
 mod macos;
@@ -14,6 +18,10 @@ pub(crate) use macos::*;
 mod windows;
 #[cfg(windows)]
 pub(crate) use windows::*;
+#[cfg(windows)]
+mod path_folder;
+#[cfg(windows)]
+pub(crate) use path_folder::Folder;
 
 #[cfg(unix)]
 mod unix;
@@ -24,6 +32,11 @@ pub(crate) use unix::*;
 mod address_range;
 #[cfg(unix)]
 pub(crate) use address_range::AddressRange;
+
+#[cfg(unix)]
+mod folder;
+#[cfg(unix)]
+pub(crate) use folder::Folder;
 
 #[cfg(unix)]
 mod fork;

@@ -1,7 +1,7 @@
 //! What Linux and macOS have in common.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -11,6 +11,11 @@ pub(crate) type BorrowedFile<'a> = BorrowedFd<'a>;
 
 /// Value of a file handle before libmdbx has set it.
 pub(crate) const NO_FILE: std::os::fd::RawFd = -1;
+
+/// An open file as the functions here take it.
+pub(crate) fn borrow(file: &std::fs::File) -> BorrowedFile<'_> {
+    file.as_fd()
+}
 
 /// Writes all of `bytes` at `offset`.
 pub(crate) fn write_at(file: BorrowedFile<'_>, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::windows::ffi::OsStrExt as _;
 use std::os::windows::fs::FileExt as _;
-use std::os::windows::io::{AsRawHandle as _, BorrowedHandle, RawHandle};
+use std::os::windows::io::{AsHandle as _, AsRawHandle as _, BorrowedHandle, RawHandle};
 use std::path::Path;
 
 use super::Piece;
@@ -42,6 +42,11 @@ struct FileInformation {
 /// A second handle of the same open file. Closing it leaves libmdbx's locks alone: they belong to the open file.
 fn duplicate(file: BorrowedFile<'_>) -> io::Result<File> {
     Ok(File::from(file.try_clone_to_owned()?))
+}
+
+/// An open file as the functions here take it.
+pub(crate) fn borrow(file: &File) -> BorrowedFile<'_> {
+    file.as_handle()
 }
 
 /// Writes all of `bytes` at `offset`.
@@ -85,6 +90,28 @@ pub(crate) fn allocate(_file: BorrowedFile<'_>, _offset: u64, _length: u64) -> i
 
 /// Holes are not punched here: the space is reused inside the store.
 pub(crate) fn punch(_file: BorrowedFile<'_>, _offset: u64, _length: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Ranges of files are not shared here.
+pub(crate) fn clone_range(
+    _from: BorrowedFile<'_>,
+    _source_offset: u64,
+    _to: BorrowedFile<'_>,
+    _offset: u64,
+    _length: u64,
+) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The system copies nothing on its own here.
+pub(crate) fn copy_range(
+    _from: BorrowedFile<'_>,
+    _source_offset: u64,
+    _to: BorrowedFile<'_>,
+    _offset: u64,
+    _length: u64,
+) -> io::Result<u64> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod child;
+pub(crate) mod disk;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

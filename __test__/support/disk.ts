@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process'
+import { mkdir, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { ExecutionContext } from 'ava'
+import { makeFolder } from './folder.js'
+
+const run = promisify(execFile)
+
+/** What `mkfs` needs to be told, beside to be quiet. */
+const OPTIONS = { ext4: ['-m', '0'], xfs: [], btrfs: ['-m', 'single'] }
+
+/**
+ * Mounts a new file system on a loop device until the test ends, and returns its folder; says so and returns `undefined`
+ * where that is not possible (it needs root and the tools of the file system).
+ */
+export async function mountDisk(
+  t: ExecutionContext,
+  kind: keyof typeof OPTIONS,
+  megabytes: number,
+): Promise<string | undefined> {
+  const folder = await makeFolder(t)
+  const [image, mounted] = [join(folder, 'image'), join(folder, 'disk')]
+  await mkdir(mounted)
+  const file = await open(image, 'w')
+  await file.truncate(megabytes * 2 ** 20)
+  await file.close()
+  try {
+    await run(`mkfs.${kind}`, ['-q', ...OPTIONS[kind], image])
+    await run('mount', ['-o', 'loop', image, mounted])
+  } catch {
+    t.log(`not run on ${kind}: this system does not let the test make and mount one`)
+    return undefined
+  }
+  t.teardown(() => run('umount', ['-l', mounted]))
+  return mounted
+}

@@ -1,0 +1,314 @@
+//! Stored files as plain files, for programs that want a path.
+
+use std::fs;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tabagent_storage::{Files, Folder, Key, Link, ManifestRecord, Manifests, Method, StorageError};
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::ModelCache;
+use crate::cached_file::CachedFile;
+use crate::download::find_quant;
+use crate::error::{Error, Result};
+use crate::gauge::Gauge;
+use crate::inner::Inner;
+use crate::lookup::Lookup;
+use crate::progress::ProgressCallback;
+use crate::repo_name::{check_path, check_repo, check_revision};
+use crate::runtime::blocking;
+
+/// Options of the exporting calls.
+#[derive(Clone, Default)]
+pub struct ExportOptions {
+    /// Branch, tag or commit. Default: `main`.
+    pub revision: Option<String>,
+    /// How the files may come by their bytes. Default: [`Link::Auto`].
+    pub link: Link,
+    /// Replace files that exist. Default: false.
+    pub overwrite: bool,
+    /// Called at most 20 times a second, once at 100 %, and never after the future is ready.
+    pub progress: Option<ProgressCallback>,
+}
+
+/// What an export wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportReport {
+    /// In the order of the listing.
+    pub files: Vec<ExportedFile>,
+}
+
+/// One plain file that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedFile {
+    /// Path in the repository.
+    pub path: String,
+    /// Where it is now.
+    pub destination: PathBuf,
+    /// Size in bytes.
+    pub size: u64,
+    /// How it came by its bytes; files under 64 KiB are always copied.
+    pub method: Method,
+}
+
+impl ModelCache {
+    /// Writes all files of a stored quant into `directory`, under the paths they are listed with. Each file is complete or not
+    /// there at all; on an error those written before it stay.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_ARGUMENT`, also when a file exists and `overwrite` is false (then nothing is written); `ERR_REPO_NOT_FOUND`,
+    /// `ERR_QUANT_NOT_FOUND`, `ERR_FILE_NOT_FOUND` when it is not complete here; `ERR_UNSUPPORTED_FILESYSTEM` when
+    /// [`Link::Reflink`] is not possible; `ERR_NO_SPACE`, `ERR_IO`, `ERR_CLOSED`.
+    pub async fn export_quant(
+        &self,
+        repo: &str,
+        quant: &str,
+        directory: &Path,
+        options: ExportOptions,
+    ) -> Result<ExportReport> {
+        let inner = self.inner()?;
+        check_repo(repo)?;
+        check_revision(options.revision.as_deref())?;
+        let directory = absolute("directory", directory)?;
+        let (repo, quant) = (repo.to_owned(), quant.to_owned());
+        run(&inner, move |inner, cancel| {
+            let revision = check_revision(options.revision.as_deref())?;
+            let (record, name, places) = find_stored(inner, &repo, revision, &quant)?;
+            let paths = places.iter().filter_map(|place| record.files.get(*place as usize));
+            let items = paths
+                .map(|file| Item::below(&directory, open(inner, &record.repo, &file.path, &record.commit)?))
+                .collect::<Result<Vec<_>>>()?;
+            Export { inner, folder: &directory, argument: "directory", options: &options, cancel }.write_all(
+                items,
+                &record.repo,
+                Some(name),
+            )
+        })
+        .await
+    }
+
+    /// Writes one stored file as the plain file `destination`, whose parent folders are made.
+    ///
+    /// # Errors
+    /// As [`ModelCache::export_quant`], but for the quant.
+    pub async fn export_file(
+        &self,
+        repo: &str,
+        path: &str,
+        destination: &Path,
+        options: ExportOptions,
+    ) -> Result<ExportReport> {
+        let inner = self.inner()?;
+        check_repo(repo)?;
+        check_path(path)?;
+        check_revision(options.revision.as_deref())?;
+        let (folder, name) = split(&absolute("destination", destination)?)?;
+        let (repo, path) = (repo.to_owned(), path.to_owned());
+        run(&inner, move |inner, cancel| {
+            let file = open(inner, &repo, &path, check_revision(options.revision.as_deref())?)?;
+            let repo = file.repo().to_owned();
+            let item = Item { destination: folder.join(&name), segments: vec![name], file };
+            Export { inner, folder: &folder, argument: "destination", options: &options, cancel }.write_all(
+                vec![item],
+                &repo,
+                None,
+            )
+        })
+        .await
+    }
+}
+
+/// Runs `work` on a thread where it may block. It is told to stop when the caller is gone or the cache is closed.
+async fn run<T: Send + 'static>(
+    inner: &Arc<Inner>,
+    work: impl FnOnce(&Arc<Inner>, &CancellationToken) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let holder = Arc::clone(inner);
+    inner
+        .call(async move {
+            let cancel = holder.closing.child_token();
+            let _guard = cancel.clone().drop_guard();
+            let token = holder.tasks.token();
+            blocking(token, move || work(&holder, &cancel)).await
+        })
+        .await
+}
+
+fn absolute(name: &'static str, path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| invalid(name, path, &format!("cannot be used: {error}")))
+}
+
+/// Folder and name of a plain file.
+fn split(destination: &Path) -> Result<(PathBuf, String)> {
+    let name = destination.file_name().and_then(|name| name.to_str());
+    match (destination.parent(), name) {
+        (Some(folder), Some(name)) if !destination.is_dir() => Ok((folder.to_owned(), name.to_owned())),
+        _ => Err(invalid("destination", destination, "is not the path of a file: name the file to write")),
+    }
+}
+
+/// The listing of the newest commit at which the quant is complete, the quant's name there, and the places of its files.
+fn find_stored(
+    inner: &Inner,
+    repo: &str,
+    revision: &str,
+    quant: &str,
+) -> Result<(ManifestRecord, String, Vec<u32>)> {
+    inner.read(|txn| {
+        let mut newest = None;
+        for scope in (Lookup { txn, endpoint: &inner.endpoint }).scopes(repo, revision)? {
+            let Some(record) = txn.get::<Manifests>(&Key::manifest(&scope))? else { continue };
+            let found = find_quant(&record, quant).and_then(|(name, places)| {
+                let files = places.iter().filter_map(|place| record.files.get(*place as usize));
+                for file in files {
+                    if txn.get::<Files>(&Key::file(&scope, &file.path))?.is_none() {
+                        return Err(not_downloaded(&record, &format!("quant \"{name}\""), &file.path));
+                    }
+                }
+                Ok((name, places))
+            });
+            match found {
+                Ok((name, places)) => return Ok((record, name, places)),
+                Err(error) => newest = newest.or(Some(error)),
+            }
+        }
+        Err(newest.unwrap_or_else(|| not_stored(repo, revision)))
+    })
+}
+
+/// Opens a stored file; an error says why there is none.
+fn open(inner: &Inner, repo: &str, path: &str, revision: &str) -> Result<CachedFile> {
+    if let Some(file) = CachedFile::open(inner, repo, path, revision)? {
+        return Ok(file);
+    }
+    let record = inner.read(|txn| Lookup { txn, endpoint: &inner.endpoint }.manifest(repo, revision))?;
+    let record = record.ok_or_else(|| not_stored(repo, revision))?;
+    if record.files.iter().any(|file| file.path == path) {
+        return Err(not_downloaded(&record, path, path));
+    }
+    Err(Error::FileNotFound { repo: record.repo, commit: record.commit, path: path.to_owned() })
+}
+
+fn not_stored(repo: &str, revision: &str) -> Error {
+    Error::NotStored { repo: repo.to_owned(), revision: revision.to_owned() }
+}
+
+fn not_downloaded(record: &ManifestRecord, what: &str, path: &str) -> Error {
+    Error::NotDownloaded {
+        repo: record.repo.clone(),
+        commit: record.commit.clone(),
+        what: what.to_owned(),
+        path: path.to_owned(),
+    }
+}
+
+fn invalid(name: &'static str, path: &Path, reason: &str) -> Error {
+    Error::InvalidArgument { name, message: format!("{} {reason}", path.display()) }
+}
+
+/// One file to write.
+struct Item {
+    /// Open from before the first byte is written: a removal meanwhile changes nothing.
+    file: CachedFile,
+    /// Folders below the export's, and the file's name.
+    segments: Vec<String>,
+    destination: PathBuf,
+}
+
+impl Item {
+    /// Under its listed path in `directory`.
+    fn below(directory: &Path, file: CachedFile) -> Result<Self> {
+        if !tabagent_hub::is_safe_path(file.path()) {
+            return Err(invalid(
+                "path",
+                Path::new(file.path()),
+                "is listed, but would not stay in its folder",
+            ));
+        }
+        let segments: Vec<String> = file.path().split('/').map(str::to_owned).collect();
+        Ok(Self {
+            destination: segments.iter().fold(directory.to_owned(), |at, name| at.join(name)),
+            segments,
+            file,
+        })
+    }
+}
+
+/// One call.
+struct Export<'a> {
+    inner: &'a Arc<Inner>,
+    folder: &'a Path,
+    /// Name of the argument that says where to.
+    argument: &'static str,
+    options: &'a ExportOptions,
+    cancel: &'a CancellationToken,
+}
+
+impl Export<'_> {
+    fn write_all(&self, items: Vec<Item>, repo: &str, quant: Option<String>) -> Result<ExportReport> {
+        for item in &items {
+            self.check_free(&item.destination)?;
+        }
+        self.check_outside()?;
+        let total = items.iter().map(|item| item.file.size()).sum();
+        let mut gauge = Gauge::start(self.options.progress.clone(), repo, quant, total);
+        let mut report = ExportReport::default();
+        for item in items {
+            gauge.begin(item.file.path(), item.file.size());
+            let method = self.write(&item, &mut gauge)?;
+            report.files.push(ExportedFile {
+                path: item.file.path().to_owned(),
+                destination: item.destination,
+                size: item.file.size(),
+                method,
+            });
+        }
+        gauge.finish();
+        Ok(report)
+    }
+
+    /// Refuses what stands in the way before anything is written.
+    fn check_free(&self, destination: &Path) -> Result<()> {
+        match fs::symlink_metadata(destination) {
+            Ok(found) if found.is_dir() => Err(invalid(self.argument, destination, "is a folder")),
+            Ok(_) if !self.options.overwrite => Err(self.taken(destination)),
+            // What cannot be looked at is told by the attempt to write.
+            _ => Ok(()),
+        }
+    }
+
+    fn taken(&self, destination: &Path) -> Error {
+        invalid(self.argument, destination, "exists already: remove it, or allow overwriting")
+    }
+
+    /// Refuses to write into the store's own folder.
+    fn check_outside(&self) -> Result<()> {
+        let there = self.folder.ancestors().find_map(|path| path.canonicalize().ok());
+        if there.is_some_and(|path| path.starts_with(self.inner.store.root())) {
+            return Err(invalid(self.argument, self.folder, "lies in the model cache's own folder"));
+        }
+        Ok(())
+    }
+
+    fn write(&self, item: &Item, gauge: &mut Gauge) -> Result<Method> {
+        let mut folder = Folder::create(self.folder)?;
+        let (name, folders) = item.segments.split_last().ok_or_else(|| self.inner.closed())?;
+        for name in folders {
+            folder = folder.create_below(name)?;
+        }
+        let target = folder.begin(name)?;
+        let method = item.file.reader().export(&target, self.options.link, &mut |bytes| {
+            gauge.advance(bytes);
+            if self.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        let method = method.ok_or_else(|| self.inner.closed())?;
+        match target.publish(self.options.overwrite) {
+            Err(StorageError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+                Err(self.taken(&item.destination))
+            }
+            outcome => Ok(outcome.map(|()| method)?),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Progress of work that one thread does, file by file.
+
+use std::time::Instant;
+
+use crate::progress::{Progress, ProgressCallback, REPORT_INTERVAL, RateMeter};
+
+/// Counts bytes and reports them, at most 20 times a second and once at 100 %.
+pub(crate) struct Gauge {
+    callback: Option<ProgressCallback>,
+    progress: Progress,
+    rate: RateMeter,
+    reported: Instant,
+}
+
+impl Gauge {
+    /// For `total` bytes of a repository, or of one of its quants.
+    pub(crate) fn start(
+        callback: Option<ProgressCallback>,
+        repo: &str,
+        quant: Option<String>,
+        total: u64,
+    ) -> Self {
+        let progress = Progress {
+            repo: repo.to_owned(),
+            quant,
+            path: None,
+            loaded: 0,
+            total,
+            file_loaded: None,
+            file_total: None,
+            bytes_per_second: 0.0,
+            resumed_from: 0,
+        };
+        Self { callback, progress, rate: RateMeter::start(0), reported: Instant::now() }
+    }
+
+    /// The next file begins.
+    pub(crate) fn begin(&mut self, path: &str, size: u64) {
+        self.progress.path = Some(path.to_owned());
+        self.progress.file_loaded = Some(0);
+        self.progress.file_total = Some(size);
+    }
+
+    /// So many more bytes of the file are done.
+    pub(crate) fn advance(&mut self, bytes: u64) {
+        self.progress.loaded += bytes;
+        self.progress.file_loaded = self.progress.file_loaded.map(|loaded| loaded + bytes);
+        // The report at 100 % comes once, when everything is in its place.
+        if self.progress.loaded < self.progress.total && self.reported.elapsed() >= REPORT_INTERVAL {
+            self.reported = Instant::now();
+            self.report();
+        }
+    }
+
+    /// All is done.
+    pub(crate) fn finish(mut self) {
+        self.progress.loaded = self.progress.total;
+        (self.progress.path, self.progress.file_loaded, self.progress.file_total) = (None, None, None);
+        self.report();
+    }
+
+    fn report(&mut self) {
+        self.progress.bytes_per_second = self.rate.rate(self.progress.loaded);
+        if let Some(callback) = &self.callback {
+            callback(&self.progress);
+        }
+    }
+}

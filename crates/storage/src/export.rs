@@ -1,0 +1,225 @@
+//! Writes a stored blob into a plain file: shared with the store where the file system can, copied otherwise.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use crate::error::{Result, StorageError};
+use crate::layout::CHUNK_PAGE;
+use crate::plain_file::{PlainFile, failed};
+use crate::platform::{self, BorrowedFile, Piece};
+use crate::reader::BlobReader;
+
+/// Bytes copied between two looks at whether to go on.
+const STEP: u64 = 8 << 20;
+
+/// Bytes read and written at once where the system does not copy by itself.
+const BUFFER: u64 = 1 << 20;
+
+/// How a plain file may come by its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// Shares the disk blocks of the store where that is possible, else copies.
+    #[default]
+    Auto,
+    /// Shares, or fails. Blobs under 64 KiB are copied all the same: they have no blocks of their own.
+    Reflink,
+    /// Copies, so that the file owns every block.
+    Copy,
+}
+
+/// How a plain file came by its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// It shares all its disk blocks with the store. Neither side sees a change of the other.
+    Reflink,
+    /// Its bytes were copied.
+    Copy,
+}
+
+/// Hears how many more bytes are there, and says whether to go on.
+pub type Advance<'a> = dyn FnMut(u64) -> ControlFlow<()> + 'a;
+
+impl BlobReader {
+    /// Writes the blob into `target`, which is empty; `None` when `advance` broke off. The reader pins the bytes: neither a
+    /// removal nor a reuse of their pages shows in the file, and afterwards its blocks are its own.
+    ///
+    /// # Errors
+    /// [`StorageError::NoReflink`] with [`Link::Reflink`] where nothing can be shared; [`StorageError::NoSpace`],
+    /// [`StorageError::Io`].
+    pub fn export(
+        &self,
+        target: &PlainFile,
+        link: Link,
+        advance: &mut Advance<'_>,
+    ) -> Result<Option<Method>> {
+        let Some(chunks) = self.chunks() else { return self.export_inline(target, advance) };
+        let pieces = chunks.pieces(0..self.size());
+        self.with_data_file(|file, _| {
+            let job = Job { reader: self, target, from: file, to: platform::borrow(target.file()) };
+            let shared = if link == Link::Copy { Some(0) } else { job.share(&pieces, link, advance)? };
+            match shared {
+                None => Ok(None),
+                Some(count) if count == pieces.len() => job.cut().map(|()| Some(Method::Reflink)),
+                Some(count) => {
+                    let kernel = link == Link::Auto;
+                    let copied = job.copy(&pieces, count, kernel, advance)?;
+                    Ok(copied.then_some(Method::Copy))
+                }
+            }
+        })
+    }
+
+    fn export_inline(&self, target: &PlainFile, advance: &mut Advance<'_>) -> Result<Option<Method>> {
+        let bytes = self.copy(0..self.size())?;
+        platform::write_at(platform::borrow(target.file()), &bytes, 0)
+            .map_err(|error| failed("write the file", target.path(), error))?;
+        Ok(advance(self.size()).is_continue().then_some(Method::Copy))
+    }
+}
+
+/// One export.
+struct Job<'a> {
+    reader: &'a BlobReader,
+    target: &'a PlainFile,
+    from: BorrowedFile<'a>,
+    to: BorrowedFile<'a>,
+}
+
+impl Job<'_> {
+    /// Shares the pieces from the first on, and tells how many: all, or those before the first that cannot be shared. `None`
+    /// when `advance` broke off.
+    fn share(&self, pieces: &[Piece], link: Link, advance: &mut Advance<'_>) -> Result<Option<usize>> {
+        let mut at = 0;
+        for (count, piece) in pieces.iter().enumerate() {
+            // The last piece ends within a page, all of which is the run's own.
+            let length = piece.length.next_multiple_of(CHUNK_PAGE as u64);
+            match platform::clone_range(self.from, piece.offset, self.to, at, length) {
+                Ok(()) => {}
+                Err(error) if !cannot_share(&error) => return Err(self.failed(error)),
+                Err(error) if link == Link::Reflink => return Err(self.refused(&error)),
+                Err(_) => return Ok(Some(count)),
+            }
+            at += piece.length;
+            if advance(piece.length).is_break() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(pieces.len()))
+    }
+
+    /// Cuts off what the last page has beyond the end.
+    fn cut(&self) -> Result<()> {
+        self.target.file().set_len(self.reader.size()).map_err(|error| self.failed(error))
+    }
+
+    /// Copies the pieces from `first` on, by the system alone where `kernel` allows it; false when `advance` broke off.
+    fn copy(
+        &self,
+        pieces: &[Piece],
+        first: usize,
+        mut kernel: bool,
+        advance: &mut Advance<'_>,
+    ) -> Result<bool> {
+        let start: u64 = pieces.iter().take(first).map(|piece| piece.length).sum();
+        self.make_room(start)?;
+        let mut at = start;
+        let mut buffer = Vec::new();
+        for piece in pieces.iter().skip(first) {
+            let mut done = 0;
+            while done < piece.length {
+                let step = Step { offset: piece.offset + done, at, length: STEP.min(piece.length - done) };
+                let copied = match self.copy_by_system(&step, &mut kernel)? {
+                    0 => self.copy_through(&step, &mut buffer)?,
+                    copied => copied,
+                };
+                (done, at) = (done + copied, at + copied);
+                if advance(copied).is_break() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes the disk space of the file from `start` on, so that a full disk is told before anything is copied.
+    fn make_room(&self, start: u64) -> Result<()> {
+        let needed = self.reader.size() - start;
+        match platform::allocate(self.to, start, needed) {
+            Err(error) if is_full(&error) => Err(StorageError::NoSpace {
+                path: self.target.path().to_owned(),
+                needed,
+                available: platform::available(self.parent()).unwrap_or(0),
+            }),
+            // Where room cannot be taken beforehand, the writing tells.
+            _ => Ok(()),
+        }
+    }
+
+    /// 0 where the system does not copy: `kernel` is false from then on.
+    fn copy_by_system(&self, step: &Step, kernel: &mut bool) -> Result<u64> {
+        if !*kernel {
+            return Ok(0);
+        }
+        match platform::copy_range(self.from, step.offset, self.to, step.at, step.length) {
+            Ok(0) => *kernel = false,
+            Ok(copied) => return Ok(copied),
+            Err(error) if is_full(&error) => return Err(self.failed(error)),
+            // Whatever the reason was, reading and writing tells the real one.
+            Err(_) => *kernel = false,
+        }
+        Ok(0)
+    }
+
+    fn copy_through(&self, step: &Step, buffer: &mut Vec<u8>) -> Result<u64> {
+        let length = BUFFER.min(step.length);
+        buffer.resize(self.reader.address_length(length)?, 0);
+        platform::read_at(self.from, buffer, step.offset)
+            .map_err(|error| StorageError::io("read the data file", self.reader.store().root(), error))?;
+        platform::write_at(self.to, buffer, step.at).map_err(|error| self.failed(error))?;
+        Ok(length)
+    }
+
+    fn failed(&self, error: io::Error) -> StorageError {
+        failed("write the file", self.target.path(), error)
+    }
+
+    fn refused(&self, error: &io::Error) -> StorageError {
+        let reason = match error.kind() {
+            io::ErrorKind::CrossesDevices => "they are on different file systems",
+            _ => "their file system cannot share parts of files",
+        };
+        StorageError::NoReflink {
+            path: self.target.path().to_owned(),
+            store: self.reader.store().root().to_owned(),
+            reason,
+        }
+    }
+
+    fn parent(&self) -> &Path {
+        self.target.path().parent().unwrap_or(Path::new("."))
+    }
+}
+
+/// Bytes to copy.
+struct Step {
+    /// Where they are in the data file.
+    offset: u64,
+    /// Where they belong in the target.
+    at: u64,
+    length: u64,
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether it is the file system that cannot share, or not just these two files: another mount or device, no such operation,
+/// other block size or checksum settings, a swap or immutable file.
+fn cannot_share(error: &io::Error) -> bool {
+    use io::ErrorKind as E;
+    matches!(
+        error.kind(),
+        E::CrossesDevices | E::Unsupported | E::InvalidInput | E::PermissionDenied | E::ExecutableFileBusy
+    )
+}
