@@ -250,8 +250,9 @@ export class ModelCache implements AsyncDisposable {
     checkString(quant, 'quant')
     checkString(directory, 'directory')
     const { call, native } = splitCall(checkOptions(options, exportSchema))
+    const destination = resolve(directory)
     return runNative(this.#runtime.binding, call, (operation, nudge) =>
-      this.#native.exportQuant(repo, quant, resolve(directory), native, operation, nudge),
+      this.#native.exportQuant(repo, quant, { ...native, destination }, operation, nudge),
     )
   }
 
@@ -270,7 +271,7 @@ export class ModelCache implements AsyncDisposable {
     checkString(destination, 'destination')
     const { call, native } = splitCall(checkOptions(options, exportSchema))
     return runNative(this.#runtime.binding, call, (operation, nudge) =>
-      this.#native.exportFile(repo, path, resolve(destination), native, operation, nudge),
+      this.#native.exportFile(repo, path, { ...native, destination: resolve(destination) }, operation, nudge),
     )
   }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::progress::{Progress, ProgressCallback, REPORT_INTERVAL, RateMeter};
+use crate::progress::{FileProgress, Progress, ProgressCallback, REPORT_INTERVAL, RateMeter};
 
 /// Counts bytes and reports them, at most 20 times a second and once at 100 %.
 pub(crate) struct Gauge {
@@ -28,6 +28,7 @@ impl Gauge {
             total,
             file_loaded: None,
             file_total: None,
+            files: Vec::new(),
             bytes_per_second: 0.0,
             resumed_from: 0,
         };
@@ -39,12 +40,16 @@ impl Gauge {
         self.progress.path = Some(path.to_owned());
         self.progress.file_loaded = Some(0);
         self.progress.file_total = Some(size);
+        self.progress.files = vec![FileProgress { path: path.to_owned(), loaded: 0, total: size }];
     }
 
     /// So many more bytes of the file are done.
     pub(crate) fn advance(&mut self, bytes: u64) {
         self.progress.loaded += bytes;
         self.progress.file_loaded = self.progress.file_loaded.map(|loaded| loaded + bytes);
+        for file in &mut self.progress.files {
+            file.loaded += bytes;
+        }
         // The report at 100 % comes once, when everything is in its place.
         if self.progress.loaded < self.progress.total && self.reported.elapsed() >= REPORT_INTERVAL {
             self.reported = Instant::now();
@@ -56,6 +61,7 @@ impl Gauge {
     pub(crate) fn finish(mut self) {
         self.progress.loaded = self.progress.total;
         (self.progress.path, self.progress.file_loaded, self.progress.file_total) = (None, None, None);
+        self.progress.files.clear();
         self.report();
     }
 

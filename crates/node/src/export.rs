@@ -16,6 +16,8 @@ use crate::progress::{Latest, Nudge};
 /// Options of the exporting calls.
 #[napi(object, object_to_js = false)]
 pub struct NativeExportOptions {
+    /// Absolute path of the folder for a quant, of the file for a file.
+    pub destination: String,
     /// Branch, tag or commit.
     pub revision: Option<String>,
     /// How the files may come by their bytes.
@@ -26,8 +28,9 @@ pub struct NativeExportOptions {
 }
 
 impl NativeExportOptions {
-    fn into_core(self, latest: &Latest, nudge: Option<Nudge>) -> ExportOptions {
-        ExportOptions {
+    /// Where to, and how.
+    fn into_core(self, latest: &Latest, nudge: Option<Nudge>) -> (PathBuf, ExportOptions) {
+        let options = ExportOptions {
             revision: self.revision,
             link: match self.link.as_deref() {
                 Some("reflink") => Link::Reflink,
@@ -36,7 +39,8 @@ impl NativeExportOptions {
             },
             overwrite: self.overwrite.unwrap_or_default(),
             progress: nudge.map(|nudge| latest.callback(nudge)),
-        }
+        };
+        (PathBuf::from(self.destination), options)
     }
 }
 
@@ -45,7 +49,7 @@ impl NativeCache {
     /// Writes the files of a quant.
     #[napi(
         catch_unwind,
-        ts_args_type = "repo: string, quant: string, directory: string, options: NativeExportOptions, operation: Operation, nudge?: () => void",
+        ts_args_type = "repo: string, quant: string, options: NativeExportOptions, operation: Operation, nudge?: () => void",
         ts_return_type = "Promise<NativeExportReport>"
     )]
     pub fn export_quant<'env>(
@@ -53,20 +57,18 @@ impl NativeCache {
         env: &'env Env,
         repo: String,
         quant: String,
-        directory: String,
         options: NativeExportOptions,
         operation: &Operation,
         nudge: Option<Nudge>,
     ) -> napi::Result<PromiseRaw<'env, NativeExportReport>> {
-        let (cache, options) = (self.cache(), options.into_core(operation.latest(), nudge));
-        let directory = PathBuf::from(directory);
+        let (cache, (directory, options)) = (self.cache(), options.into_core(operation.latest(), nudge));
         operation.run(env, async move { cache.export_quant(&repo, &quant, &directory, options).await })
     }
 
     /// Writes a file.
     #[napi(
         catch_unwind,
-        ts_args_type = "repo: string, path: string, destination: string, options: NativeExportOptions, operation: Operation, nudge?: () => void",
+        ts_args_type = "repo: string, path: string, options: NativeExportOptions, operation: Operation, nudge?: () => void",
         ts_return_type = "Promise<NativeExportReport>"
     )]
     pub fn export_file<'env>(
@@ -74,13 +76,11 @@ impl NativeCache {
         env: &'env Env,
         repo: String,
         path: String,
-        destination: String,
         options: NativeExportOptions,
         operation: &Operation,
         nudge: Option<Nudge>,
     ) -> napi::Result<PromiseRaw<'env, NativeExportReport>> {
-        let (cache, options) = (self.cache(), options.into_core(operation.latest(), nudge));
-        let destination = PathBuf::from(destination);
+        let (cache, (destination, options)) = (self.cache(), options.into_core(operation.latest(), nudge));
         operation.run(env, async move { cache.export_file(&repo, &path, &destination, options).await })
     }
 }
