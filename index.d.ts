@@ -170,6 +170,46 @@ export declare interface ErrorFields {
     available?: number;
 }
 
+/** Options of the exporting calls. */
+export declare interface ExportOptions extends RevisionOptions {
+    /**
+     * How the plain files come by their bytes. `reflink` shares the disk blocks of the store, at once and without room on the
+     * disk, and fails with `ERR_UNSUPPORTED_FILESYSTEM` where the file system cannot (btrfs and XFS can). `copy` copies them
+     * always. `auto` shares where that is possible and copies otherwise. A change on one side never shows on the other.
+     * Files under 64 KiB have no blocks of their own and are always copied.
+     *
+     * @defaultValue `'auto'`
+     */
+    link?: 'auto' | 'reflink' | 'copy';
+    /**
+     * Replace files that exist, whatever they hold. Without it the call fails before it writes anything.
+     *
+     * @defaultValue `false`
+     */
+    overwrite?: boolean;
+    /** Ends this call with `signal.reason`; the file being written is dropped, those written before it stay. */
+    signal?: AbortSignal;
+    /**
+     * Called at most 20 times a second, always once at 100 %, never after the promise settled. An exception in it ends the
+     * call, which rejects with that exception.
+     */
+    onProgress?: (progress: Progress) => void;
+}
+
+/** What an export wrote. */
+export declare interface ExportReport {
+    files: {
+        /** Path within the repository. */
+        path: string;
+        /** Absolute path of the plain file. */
+        destination: string;
+        /** Bytes. */
+        size: number;
+        /** How it came by its bytes. */
+        method: 'reflink' | 'copy';
+    }[];
+}
+
 /** Where bytes of a file lie. */
 export declare interface Extent {
     /** Absolute path of the store's data file. */
@@ -322,6 +362,22 @@ export declare class ModelCache implements AsyncDisposable {
     removeQuant(repo: string, quant: string, options?: RevisionOptions): Promise<RemoveReport>;
     /** Removes what is stored and known of a repository: of one revision where it is named, else of all. */
     removeRepo(repo: string, options?: RevisionOptions): Promise<RemoveReport>;
+    /**
+     * Writes all files of a stored quant as plain files below `directory`, under their listed paths, with the folders they
+     * need. Each is complete and durable or not there at all. Nothing outside `directory` is written: names that lead elsewhere
+     * are refused and links below it are not followed.
+     *
+     * Fails with `ERR_INVALID_ARGUMENT` where a file exists and `overwrite` is not set, `ERR_QUANT_NOT_FOUND`,
+     * `ERR_REPO_NOT_FOUND` or `ERR_FILE_NOT_FOUND` where it is not stored, `ERR_UNSUPPORTED_FILESYSTEM` for `link: 'reflink'`
+     * where that is not possible, `ERR_NO_SPACE` or `ERR_IO`.
+     */
+    exportQuant(repo: string, quant: string, directory: string, options?: ExportOptions): Promise<ExportReport>;
+    /**
+     * Writes one stored file as the plain file `destination`, whose parent folders are made; fails as `exportQuant` does.
+     *
+     * @param destination - Path of the file to write, not of a folder.
+     */
+    exportFile(repo: string, path: string, destination: string, options?: ExportOptions): Promise<ExportReport>;
     /** What the store holds now. */
     stats(): CacheStats;
     /**
