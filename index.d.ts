@@ -356,7 +356,10 @@ export declare class ModelCache implements AsyncDisposable {
     fetchFile(repo: string, path: string, options?: DownloadOptions & GetOptions): Promise<CachedFile>;
     /** The stored files of a revision. */
     listFiles(repo: string, options?: RevisionOptions): FileInfo[];
-    /** Removes a file, and its bytes unless other files share them. Views of it stay right. `ERR_READ_ONLY`, `ERR_IO`. */
+    /**
+     * Removes a file, and its bytes unless other files share them. Views of it stay right. `ERR_IN_USE` while a
+     * process downloads a quant that needs it, `ERR_READ_ONLY`, `ERR_IO`.
+     */
     removeFile(repo: string, path: string, options?: RevisionOptions): Promise<RemoveReport>;
     /** Removes the files of a quant that no other stored quant needs; as `removeFile`, and `ERR_QUANT_NOT_FOUND`. */
     removeQuant(repo: string, quant: string, options?: RevisionOptions): Promise<RemoveReport>;
@@ -523,7 +526,10 @@ export declare interface Progress {
     quant?: string;
     /** The file now moving. */
     path?: string;
-    /** Bytes of the whole call that are stored, those of earlier runs included. */
+    /**
+     * Bytes of the whole call that are stored, those of earlier runs and of other processes included. It falls when a
+     * process dies that downloads for this call: what that one had not recorded is fetched again.
+     */
     loaded: number;
     /** Bytes of the whole call. */
     total: number;
@@ -558,7 +564,7 @@ export declare interface Quant {
     files: FileInfo[];
     /** Bytes of all its files. */
     size: number;
-    /** Bytes of them that are stored. */
+    /** Bytes of them that are stored; while a process downloads, the bytes it has, which may not be durable yet. */
     downloaded: number;
     /** Why the last download failed; only with status `failed`. */
     error?: {

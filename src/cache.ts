@@ -209,7 +209,10 @@ export class ModelCache implements AsyncDisposable {
     return callNative(() => this.#native.listFiles(repo, revision))
   }
 
-  /** Removes a file, and its bytes unless other files share them. Views of it stay right. `ERR_READ_ONLY`, `ERR_IO`. */
+  /**
+   * Removes a file, and its bytes unless other files share them. Views of it stay right. `ERR_IN_USE` while a
+   * process downloads a quant that needs it, `ERR_READ_ONLY`, `ERR_IO`.
+   */
   async removeFile(repo: string, path: string, options?: RevisionOptions): Promise<RemoveReport> {
     checkFile(repo, path)
     const { revision } = checkOptions(options, revisionSchema)

@@ -33,7 +33,7 @@ export interface Quant {
   files: FileInfo[]
   /** Bytes of all its files. */
   size: number
-  /** Bytes of them that are stored. */
+  /** Bytes of them that are stored; while a process downloads, the bytes it has, which may not be durable yet. */
   downloaded: number
   /** Why the last download failed; only with status `failed`. */
   error?: { code: ErrorCode; message: string }

@@ -18,7 +18,10 @@ export interface Progress {
   quant?: string
   /** The file now moving. */
   path?: string
-  /** Bytes of the whole call that are stored, those of earlier runs included. */
+  /**
+   * Bytes of the whole call that are stored, those of earlier runs and of other processes included. It falls when a
+   * process dies that downloads for this call: what that one had not recorded is fetched again.
+   */
   loaded: number
   /** Bytes of the whole call. */
   total: number

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { type CachedFile, ModelCache, type OpenOptions } from '@tabagent/model-cache'
+import { type CachedFile, ModelCache, type OpenOptions, type Progress } from '@tabagent/model-cache'
 import { emitEvent, serveCommands } from '../support/child-commands.js'
 
 const held = new Map<string, CachedFile>()
 let cache: ModelCache | undefined
+const downloads = new AbortController()
 
 function opened(): ModelCache {
   if (!cache) throw new Error('no cache is open in this child')
@@ -26,8 +27,15 @@ serveCommands({
   },
   // biome-ignore lint/suspicious/noExplicitAny: cache-process.ts types the calls.
   call: (method: keyof ModelCache, parameters: any[]) => (opened() as any)[method](...parameters),
-  download: (repo: string, quant: string) =>
-    opened().downloadQuant(repo, quant, { onProgress: (progress) => emitEvent('progress', progress) }),
+  download(repo: string, { quant, path }: { quant?: string; path?: string }) {
+    const options = {
+      signal: downloads.signal,
+      onProgress: (progress: Progress) => emitEvent('progress', progress),
+    }
+    if (path) return opened().downloadFile(repo, path, options)
+    return opened().downloadQuant(repo, quant ?? '', options)
+  },
+  abort: () => downloads.abort(new Error('enough')),
   digest(repo: string, path: string) {
     using file = openFile(repo, path)
     return sha256(file.buffer)

@@ -1,4 +1,4 @@
-import type { Manifest, ModelCache, OpenOptions, Progress } from '@tabagent/model-cache'
+import type { FileInfo, Manifest, ModelCache, OpenOptions, Progress } from '@tabagent/model-cache'
 import type { ExecutionContext } from 'ava'
 import { type Child, startChild } from '../support/child.js'
 
@@ -44,12 +44,26 @@ export class CacheProcess {
   }
 
   /** Starts a download; it has begun when the returned promise resolves, and `done` tells of its end. */
-  async startDownload(repo: string, quant: string): Promise<{ done: Promise<Manifest> }> {
-    const done = this.child.call('download', repo, quant) as Promise<Manifest>
+  startDownload(repo: string, quant: string): Promise<{ done: Promise<Manifest> }> {
+    return this.#start(repo, { quant })
+  }
+
+  /** Starts the download of one file. */
+  startFile(repo: string, path: string): Promise<{ done: Promise<FileInfo> }> {
+    return this.#start(repo, { path })
+  }
+
+  async #start<T>(repo: string, what: { quant: string } | { path: string }): Promise<{ done: Promise<T> }> {
+    const done = this.child.call('download', repo, what) as Promise<T>
     // Its failure is the business of whoever awaits it later, or of nobody when the child is killed.
     done.catch(() => {})
     await this.call('hasFile', repo, 'a-file')
     return { done }
+  }
+
+  /** Aborts all downloads. */
+  async abort(): Promise<void> {
+    await this.child.call('abort')
   }
 
   /** Resolves with the reports so far once `loaded` bytes are there. */

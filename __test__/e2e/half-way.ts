@@ -57,14 +57,18 @@ export function quantOf(manifest: Manifest | undefined, name: string) {
   return quant
 }
 
-/** Waits until so many bytes of a quant are recorded for good, and returns how many these are. */
+/**
+ * Waits until so many bytes of a quant, the only one that is here in part, are recorded for good, and returns how many these
+ * are. The manifest also counts what a process has that still writes.
+ */
 export async function recorded(
   cache: ModelCache,
   repo: string,
   name: string,
   bytes: number,
 ): Promise<number> {
-  const now = () => quantOf(cache.getManifest(repo), name).downloaded
+  const shown = () => quantOf(cache.getManifest(repo), name).downloaded
+  const now = () => Math.min(shown(), cache.stats().partialBytes)
   await until(() => now() >= bytes)
   return now()
 }

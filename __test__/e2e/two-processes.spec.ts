@@ -7,7 +7,7 @@ import { expectRequests, startHub } from '../support/hub.js'
 import { ggufFiles, onnxFiles } from '../support/repository.js'
 import { openStore, REPO } from '../support/store.js'
 import { CacheProcess } from './cache-process.js'
-import { cdnBytes, holdAt, MIB, ONE_BODY, quantOf, SLACK, until } from './half-way.js'
+import { cdnBytes, holdAt, MIB, ONE_BODY, quantOf, SLACK } from './half-way.js'
 
 const SIZE = 40 * MIB
 const FILES = ggufFiles('m', ['Q4_K_M'], SIZE)
@@ -33,34 +33,6 @@ test('the second process waits for the first, then reads: the bytes are fetched 
   for (const { done } of [one, two]) t.is(quantOf(await done, 'Q4_K_M').status, 'downloaded')
   t.true(cdnBytes(hub) <= SIZE + SLACK)
   t.deepEqual([await first.digest(REPO, PATH), await second.digest(REPO, PATH)], [DIGEST, DIGEST])
-})
-
-test('the waiting process shows the progress of the first', async (t) => {
-  const { cache, hub, first, second } = await startTwo(t)
-  const held = holdAt(hub, SIZE / 2)
-  const one = await first.startDownload(REPO, 'Q4_K_M')
-  await first.loaded(SIZE / 2)
-  await until(() => quantOf(cache.getManifest(REPO), 'Q4_K_M').downloaded === SIZE / 2)
-  const two = await second.startDownload(REPO, 'Q4_K_M')
-  await second.loaded(SIZE / 2)
-  held.open()
-  await Promise.all([one.done, two.done])
-  t.is((await second.loaded(SIZE)).at(-1)?.loaded, SIZE)
-})
-
-test('when the first process is killed, the waiting one takes over what it left', async (t) => {
-  const { cache, hub, first, second } = await startTwo(t)
-  const held = holdAt(hub, SIZE / 2)
-  await first.startDownload(REPO, 'Q4_K_M')
-  await first.loaded(SIZE / 2)
-  await until(() => quantOf(cache.getManifest(REPO), 'Q4_K_M').downloaded === SIZE / 2)
-  const two = await second.startDownload(REPO, 'Q4_K_M')
-  hub.log.clear()
-  await first.child.kill()
-  held.open()
-  t.is(quantOf(await two.done, 'Q4_K_M').status, 'downloaded')
-  t.true(cdnBytes(hub) <= SIZE / 2 + SLACK)
-  t.is(await second.digest(REPO, PATH), DIGEST)
 })
 
 test('processes that make a store at the same time make one', async (t) => {

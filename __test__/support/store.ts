@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { ModelCache, type OpenOptions } from '@tabagent/model-cache'
 import type { ExecutionContext } from 'ava'
+import type { LocalHubOptions, Settings } from '../../local-hub/index.js'
 import { makeFolder } from './folder.js'
 import { startHub } from './hub.js'
 import type { Files } from './repository.js'
@@ -9,8 +10,13 @@ import type { Files } from './repository.js'
 export const REPO = 'acme/model'
 
 /** A cache over a store of its own and a hub that serves `files` as `acme/model`. */
-export async function openStore(t: ExecutionContext, files: Files, options: OpenOptions = {}) {
-  const { hub } = await startHub(t, { [REPO]: files })
+export async function openStore(
+  t: ExecutionContext,
+  files: Files,
+  options: OpenOptions = {},
+  { settings = {}, ...hubOptions }: Omit<LocalHubOptions, 'root'> & { settings?: Settings } = {},
+) {
+  const { hub } = await startHub(t, { [REPO]: { files, settings } }, hubOptions)
   const path = join(await makeFolder(t), 'store')
   const cache = await ModelCache.open({ path, endpoint: hub.url, ...options })
   t.teardown(() => cache.close())

@@ -16,7 +16,7 @@ use crate::meter::{Meter, Slot};
 use crate::options::DownloadOptions;
 use crate::progress::{Progress, REPORT_INTERVAL};
 use crate::runtime::blocking;
-use crate::status::{FileState, file_state};
+use crate::status::FileState;
 
 /// Most files of one call under way at once; the connections are shared by all calls.
 const FILES_AT_ONCE: usize = 16;
@@ -61,8 +61,10 @@ impl Batch {
         places.sort_by_key(|place| record.files.get(*place as usize).map(|file| file.size));
         let files: Vec<ManifestFile> =
             places.iter().filter_map(|place| record.files.get(*place as usize)).cloned().collect();
-        let states = inner
-            .read(|txn| files.iter().map(|file| file_state(txn, &scope, file)).collect::<Result<_>>())?;
+        let probe = inner.probe()?;
+        let states = inner.read(|txn| {
+            files.iter().map(|file| probe.file_state(txn, &scope, file)).collect::<Result<_>>()
+        })?;
         Ok(Self {
             inner: Arc::clone(inner),
             record: Arc::clone(record),

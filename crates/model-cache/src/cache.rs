@@ -232,7 +232,8 @@ impl ModelCache {
     /// Removes one stored file. Views of it stay valid.
     ///
     /// # Errors
-    /// `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_READ_ONLY`, `ERR_IO`, `ERR_CLOSED`.
+    /// `ERR_INVALID_ARGUMENT`, `ERR_FILE_NOT_FOUND`, `ERR_IN_USE` while a process downloads a quant that needs it,
+    /// `ERR_READ_ONLY`, `ERR_IO`, `ERR_CLOSED`.
     pub async fn remove_file(&self, repo: &str, path: &str, revision: Option<&str>) -> Result<RemoveReport> {
         check_path(path)?;
         let inner = self.inner()?;

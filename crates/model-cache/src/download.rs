@@ -14,7 +14,7 @@ use crate::options::DownloadOptions;
 use crate::repo_name::{MAIN, check_path};
 use crate::runtime::blocking;
 use crate::scan::listing;
-use crate::status::{Probe, presence};
+use crate::status::presence;
 
 /// Downloads a quant.
 pub(crate) async fn quant(
@@ -39,7 +39,7 @@ pub(crate) async fn quant(
     note_complete(&batch).await?;
     let revision = options.revision.unwrap_or_else(|| MAIN.to_owned());
     blocking(inner.tasks.token(), move || {
-        let probe = Probe { store: &inner.store, endpoint: &inner.endpoint };
+        let probe = inner.probe()?;
         inner.read(|txn| Manifest::assemble(&probe, txn, &record, &revision))
     })
     .await

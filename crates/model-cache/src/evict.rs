@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::inner::Inner;
 use crate::lookup::scope_of;
 use crate::remove::forget;
-use crate::status::presence;
+use crate::status::Probe;
 
 /// The files of the download that needs the room: they stay, stored or not.
 pub(crate) struct Claim<'a> {
@@ -30,7 +30,8 @@ pub(crate) fn make_room(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_
         return Ok(());
     }
     inner.store.record_uses()?;
-    let plan = inner.read(|txn| Plan::new(inner, txn, claim)?.choose(txn, over))?;
+    let probe = inner.probe()?;
+    let plan = inner.read(|txn| Plan::new(inner, &probe, txn, claim)?.choose(txn, over))?;
     if plan.freed < over {
         return Err(Error::OverLimit {
             path: inner.store.root().to_owned(),
@@ -77,7 +78,7 @@ struct Candidate {
 
 impl Plan {
     /// All that is stored, and what of it may go.
-    fn new(inner: &Inner, txn: &ReadTransaction<'_>, claim: &Claim<'_>) -> Result<Self> {
+    fn new(inner: &Inner, probe: &Probe<'_>, txn: &ReadTransaction<'_>, claim: &Claim<'_>) -> Result<Self> {
         let mut plan = Self { commits: Vec::new(), candidates: Vec::new(), freed: 0 };
         let mut records = Vec::new();
         txn.scan::<Manifests>(&Key::all_manifests(), |_, record| {
@@ -91,7 +92,7 @@ impl Plan {
                 continue;
             }
             for quant in &record.quants {
-                let Some(last_use_ms) = commit.consider(inner, txn, record, quant, &opened)? else {
+                let Some(last_use_ms) = commit.consider(probe, txn, record, quant, &opened)? else {
                     continue;
                 };
                 plan.candidates.push(Candidate {
@@ -148,7 +149,7 @@ impl Commit {
     /// it, it is not to be kept, and no handle in this process has a file of it open.
     fn consider(
         &mut self,
-        inner: &Inner,
+        probe: &Probe<'_>,
         txn: &ReadTransaction<'_>,
         record: &ManifestRecord,
         quant: &ManifestQuant,
@@ -160,7 +161,7 @@ impl Commit {
             .filter_map(|place| self.stored.get(place))
             .map(FileMetadata::blob_name)
             .collect();
-        let live = !stored.is_empty() && inner.store.is_present(&presence(&self.scope, &quant.name))?;
+        let live = !stored.is_empty() && probe.is_downloading(&self.scope, &quant.name);
         let complete = stored.len() == quant.files.len();
         if live || complete {
             self.need(&quant.files);

@@ -92,9 +92,14 @@ impl Inner {
         self.store.read(|txn| Ok(f(txn)))?
     }
 
+    /// What all processes are doing now.
+    pub(crate) fn probe(&self) -> Result<Probe<'_>> {
+        Probe::new(&self.store, &self.endpoint)
+    }
+
     /// The newest stored manifest of a revision.
     pub(crate) fn manifest(&self, repo: &str, revision: &str) -> Result<Option<Manifest>> {
-        let probe = Probe { store: &self.store, endpoint: &self.endpoint };
+        let probe = self.probe()?;
         self.read(|txn| {
             let record = Lookup { txn, endpoint: &self.endpoint }.manifest(repo, revision)?;
             record.map(|record| Manifest::assemble(&probe, txn, &record, revision)).transpose()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tabagent_storage::{ManifestQuant, ManifestRecord, QuantRecord, ReadTransaction};
+use tabagent_storage::{Key, ManifestQuant, ManifestRecord, QuantRecord, Quants, ReadTransaction, RepoScope};
 
 use crate::error::Result;
 use crate::file::FileInfo;
@@ -50,7 +50,7 @@ pub struct Quant {
     pub files: Vec<FileInfo>,
     /// Bytes of all its files.
     pub size: u64,
-    /// Bytes of them in the store.
+    /// Bytes of them in the store; while a process downloads, the bytes it has, which may not be durable yet.
     pub downloaded: u64,
     /// Why the last download failed, when it did.
     pub error: Option<QuantError>,
@@ -101,11 +101,11 @@ impl Manifest {
         record: &ManifestRecord,
         revision: &str,
     ) -> Result<Self> {
-        let states = probe.file_states(txn, record)?;
+        let (scope, states) = (probe.scope(record), probe.file_states(txn, record)?);
         let mut quants = BTreeMap::new();
         for quant in &record.quants {
-            let history = probe.quant_record(txn, record, &quant.name)?;
-            let assembled = assemble_quant(probe, record, quant, &states, history)?;
+            let history = txn.get::<Quants>(&Key::quant(&scope, &quant.name))?;
+            let assembled = assemble_quant(probe, record, &scope, quant, &states, history)?;
             quants.insert(quant.name.clone(), assembled);
         }
         Ok(Self {
@@ -128,6 +128,7 @@ impl Manifest {
 fn assemble_quant(
     probe: &Probe<'_>,
     record: &ManifestRecord,
+    scope: &RepoScope,
     quant: &ManifestQuant,
     known: &[FileState],
     history: Option<QuantRecord>,
@@ -136,7 +137,7 @@ fn assemble_quant(
     let size = files.iter().map(|file| file.size).sum();
     let downloaded = chosen(&quant.files, known).map(|state| state.downloaded).sum();
     let complete = files.iter().all(|file| file.stored);
-    let live = !complete && probe.is_downloading(record, &quant.name)?;
+    let live = !complete && probe.is_downloading(scope, &quant.name);
     let fault = history.as_ref().and_then(|h| h.fault.clone());
     let status = quant_status(complete, live, fault.is_some());
     let error = fault

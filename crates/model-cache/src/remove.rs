@@ -14,7 +14,6 @@ use crate::inner::Inner;
 use crate::lookup::{Lookup, quants_with, scope_of};
 use crate::repo_name::{check_repo, check_revision};
 use crate::runtime::blocking;
-use crate::status::{Probe, presence};
 
 /// What a removal did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +56,9 @@ pub(crate) async fn file(
             return Err(Error::FileNotFound { repo, commit: revision, path });
         };
         let record = inner.read(|txn| Ok(txn.get::<Manifests>(&Key::manifest(&scope))?))?;
-        let quants = record.iter().flat_map(|record| quants_with(record, &path)).map(str::to_owned).collect();
+        let quants: BTreeSet<String> =
+            record.iter().flat_map(|record| quants_with(record, &path)).map(str::to_owned).collect();
+        refuse_live(&inner, &scope, &quants)?;
         Removal { scope, paths: BTreeSet::from([path]), quants, ..Removal::new(&inner) }.run()
     })
     .await
@@ -75,10 +76,10 @@ pub(crate) async fn quant(
     blocking(inner.tasks.token(), move || {
         inner.check_writable()?;
         let (record, name) = find_quant(&inner, &repo, &revision, &quant)?;
-        refuse_live(&inner, &record, &name)?;
+        let scope = scope_of(&inner.endpoint, &record);
+        refuse_live(&inner, &scope, [&name])?;
         let (paths, kept) = only_of_quant(&inner, &record, &name)?;
         let partial = partial_names(&record, &paths)?;
-        let scope = scope_of(&inner.endpoint, &record);
         let quants = BTreeSet::from([name]);
         Removal { scope, paths, quants, partial, kept, ..Removal::new(&inner) }.run()
     })
@@ -95,9 +96,8 @@ pub(crate) async fn repo(inner: Arc<Inner>, repo: String, revision: Option<Strin
         inner.check_writable()?;
         let records = manifests_of(&inner, &repo, revision.as_deref())?;
         for record in &records {
-            for quant in &record.quants {
-                refuse_live(&inner, record, &quant.name)?;
-            }
+            let names = record.quants.iter().map(|quant| &quant.name);
+            refuse_live(&inner, &scope_of(&inner.endpoint, record), names)?;
         }
         let mut report = RemoveReport::default();
         for record in records {
@@ -186,14 +186,19 @@ fn manifests_of(inner: &Inner, repo: &str, revision: Option<&str>) -> Result<Vec
     if records.is_empty() { Err(not_here(repo, revision.unwrap_or("any revision"))) } else { Ok(records) }
 }
 
-fn refuse_live(inner: &Inner, record: &ManifestRecord, quant: &str) -> Result<()> {
-    let scope = scope_of(&inner.endpoint, record);
-    if !inner.store.is_present(&presence(&scope, quant))? {
+/// A running download takes what was stored when it began for granted.
+fn refuse_live<'a>(
+    inner: &Inner,
+    scope: &RepoScope,
+    quants: impl IntoIterator<Item = &'a String>,
+) -> Result<()> {
+    let probe = inner.probe()?;
+    let Some(live) = quants.into_iter().find(|quant| probe.is_downloading(scope, quant)) else {
         return Ok(());
-    }
+    };
     Err(Error::InUse {
-        repo: record.repo.clone(),
-        what: format!("quant {quant}"),
+        repo: scope.repo.clone(),
+        what: format!("quant {live}"),
         reason: "a process is downloading it; stop that download first".to_owned(),
     })
 }
@@ -204,13 +209,13 @@ fn only_of_quant(
     record: &ManifestRecord,
     quant: &str,
 ) -> Result<(BTreeSet<String>, Vec<Kept>)> {
-    let probe = Probe { store: &inner.store, endpoint: &inner.endpoint };
+    let (probe, scope) = (inner.probe()?, scope_of(&inner.endpoint, record));
     let states = inner.read(|txn| probe.file_states(txn, record))?;
     let stored = |index: &u32| states.get(*index as usize).is_some_and(|state| state.stored);
     let mut needed_by: BTreeMap<u32, &str> = BTreeMap::new();
     for other in record.quants.iter().filter(|other| other.name != quant) {
         // A running download takes what was stored when it began for granted.
-        if other.files.iter().all(stored) || probe.is_downloading(record, &other.name)? {
+        if other.files.iter().all(stored) || probe.is_downloading(&scope, &other.name) {
             needed_by.extend(other.files.iter().map(|index| (*index, other.name.as_str())));
         }
     }

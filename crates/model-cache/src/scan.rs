@@ -17,7 +17,6 @@ use crate::manifest::Manifest;
 use crate::options::ScanOptions;
 use crate::repo_name::{check_repo, check_revision, is_commit};
 use crate::runtime::blocking;
-use crate::status::Probe;
 
 /// Scans `repo`, stores what was found, and returns it with the state of its files.
 pub(crate) async fn scan(inner: Arc<Inner>, repo: String, options: ScanOptions) -> Result<Manifest> {
@@ -25,7 +24,7 @@ pub(crate) async fn scan(inner: Arc<Inner>, repo: String, options: ScanOptions) 
     let revision = check_revision(options.revision.as_deref())?.to_owned();
     let (record, stale) = current(&inner, &repo, &revision, options.refresh).await?;
     blocking(inner.tasks.token(), move || {
-        let probe = Probe { store: &inner.store, endpoint: &inner.endpoint };
+        let probe = inner.probe()?;
         let manifest = inner.read(|txn| Manifest::assemble(&probe, txn, &record, &revision))?;
         Ok(Manifest { stale, ..manifest })
     })

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tabagent_hub::{RangeSink, SinkError};
-use tabagent_storage::{BlobWriter, StorageError};
+use tabagent_storage::{BlobWriter, Lease, StorageError};
 
 use crate::lock::lock;
 
@@ -27,11 +27,13 @@ impl RangeSink for BlobSink {
 pub(crate) struct MemorySink {
     bytes: Mutex<Vec<u8>>,
     loaded: Arc<AtomicU64>,
+    /// Tells other processes.
+    lease: Arc<Lease>,
 }
 
 impl MemorySink {
-    pub(crate) fn new(size: usize, loaded: Arc<AtomicU64>) -> Self {
-        Self { bytes: Mutex::new(vec![0; size]), loaded }
+    pub(crate) fn new(size: usize, loaded: Arc<AtomicU64>, lease: Arc<Lease>) -> Self {
+        Self { bytes: Mutex::new(vec![0; size]), loaded, lease }
     }
 
     /// The bytes gathered.
@@ -51,6 +53,7 @@ impl RangeSink for MemorySink {
         })?;
         place.copy_from_slice(bytes);
         self.loaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.lease.show(|| self.loaded.load(Ordering::Relaxed));
         Ok(())
     }
 }

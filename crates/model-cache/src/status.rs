@@ -1,71 +1,77 @@
 //! What is true now about files and quants. Nothing here is stored: it follows from records, blobs and live locks.
 
 use tabagent_storage::{
-    Blobs, Files, Key, ManifestFile, ManifestRecord, QuantRecord, Quants, ReadTransaction, RepoScope, Store,
+    Activity, Blobs, EndpointId, Files, Key, ManifestFile, ManifestRecord, ReadTransaction, RepoScope, Store,
 };
 
 use crate::error::Result;
 use crate::lookup::scope_of;
 use crate::manifest::QuantStatus;
-use tabagent_storage::EndpointId;
 
 /// State of one listed file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileState {
     /// Complete in the store at this commit.
     pub(crate) stored: bool,
-    /// Bytes in the store.
+    /// Bytes in the store; while a process writes the file, the bytes it has.
     pub(crate) downloaded: u64,
 }
 
 /// Reads the state of files and quants of one endpoint.
 pub(crate) struct Probe<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) endpoint: &'a EndpointId,
+    endpoint: &'a EndpointId,
+    activity: Activity,
 }
 
-impl Probe<'_> {
+impl<'a> Probe<'a> {
+    /// Looks at what all processes are doing now. Before the transaction it is used with: what ends between the two is then shown
+    /// as complete, and never as a download that is over and has left nothing.
+    pub(crate) fn new(store: &Store, endpoint: &'a EndpointId) -> Result<Self> {
+        Ok(Self { endpoint, activity: store.activity()? })
+    }
+
     /// State of every file of a listing, in its order.
-    /// State of one listed file.
     pub(crate) fn file_states(
         &self,
         txn: &ReadTransaction<'_>,
         record: &ManifestRecord,
     ) -> Result<Vec<FileState>> {
-        let scope = scope_of(self.endpoint, record);
-        record.files.iter().map(|file| file_state(txn, &scope, file)).collect()
+        let scope = self.scope(record);
+        record.files.iter().map(|file| self.file_state(txn, &scope, file)).collect()
     }
 
-    pub(crate) fn quant_record(
+    /// State of one listed file.
+    pub(crate) fn file_state(
         &self,
         txn: &ReadTransaction<'_>,
-        record: &ManifestRecord,
-        quant: &str,
-    ) -> Result<Option<QuantRecord>> {
-        Ok(txn.get::<Quants>(&Key::quant(&scope_of(self.endpoint, record), quant))?)
+        scope: &RepoScope,
+        file: &ManifestFile,
+    ) -> Result<FileState> {
+        if txn.get::<Files>(&Key::file(scope, &file.path))?.is_some() {
+            return Ok(FileState { stored: true, downloaded: file.size });
+        }
+        let name = file.digest()?.blob_name();
+        let downloaded = match self.activity.leased_bytes(&name) {
+            Some(bytes) => bytes,
+            None => txn.get::<Blobs>(&Key::blob(&name))?.map_or(0, |blob| blob.downloaded()),
+        };
+        Ok(FileState { stored: false, downloaded: downloaded.min(file.size) })
+    }
+
+    /// The scope of a listing of this endpoint.
+    pub(crate) fn scope(&self, record: &ManifestRecord) -> RepoScope {
+        scope_of(self.endpoint, record)
     }
 
     /// Whether a live process is downloading the quant.
-    pub(crate) fn is_downloading(&self, record: &ManifestRecord, quant: &str) -> Result<bool> {
-        Ok(self.store.is_present(&presence(&scope_of(self.endpoint, record), quant))?)
+    pub(crate) fn is_downloading(&self, scope: &RepoScope, quant: &str) -> bool {
+        self.activity.announces(&presence(scope, quant))
     }
 }
 
 /// Name of the lock a process holds while it downloads a quant.
 pub(crate) fn presence(scope: &RepoScope, quant: &str) -> String {
     format!("{}:{}@{}:{quant}", scope.endpoint.as_str(), scope.repo, scope.commit)
-}
-
-pub(crate) fn file_state(
-    txn: &ReadTransaction<'_>,
-    scope: &RepoScope,
-    file: &ManifestFile,
-) -> Result<FileState> {
-    if txn.get::<Files>(&Key::file(scope, &file.path))?.is_some() {
-        return Ok(FileState { stored: true, downloaded: file.size });
-    }
-    let blob = txn.get::<Blobs>(&Key::blob(&file.digest()?.blob_name()))?;
-    Ok(FileState { stored: false, downloaded: blob.map_or(0, |blob| blob.downloaded().min(file.size)) })
 }
 
 /// `complete`: all files stored; `live`: a process is downloading; `failed`: the last try left an error.

@@ -42,9 +42,7 @@ impl Job {
         }
         let Some(lease) = self.wait_for_lease(digest).await? else { return Ok(()) };
         if self.fits_memory(digest) {
-            let outcome = self.bring_to_memory(digest).await;
-            drop(lease);
-            return outcome;
+            return self.bring_to_memory(Arc::new(lease), digest).await;
         }
         self.bring_to_store(lease, digest).await
     }
@@ -87,25 +85,37 @@ impl Job {
             if stored || lease.is_some() {
                 return Ok(lease.filter(|_| !stored));
             }
-            self.show_progress_of_others(&name)?;
+            self.show_progress_of_others(name).await?;
             self.pause().await?;
         }
     }
 
-    fn show_progress_of_others(&self, name: &BlobName) -> Result<()> {
-        if let Some(blob) = self.inner.store.blob(name)? {
-            self.loaded.store(blob.downloaded, Ordering::Relaxed);
-        }
-        Ok(())
+    /// What the holder of the lease says it has; else what it has recorded.
+    async fn show_progress_of_others(&self, name: BlobName) -> Result<()> {
+        let job = self.clone();
+        blocking(self.inner.tasks.token(), move || {
+            let store = &job.inner.store;
+            let here = match store.leased_bytes(&name) {
+                Some(bytes) => Some(bytes),
+                None => store.blob(&name)?.map(|blob| blob.downloaded),
+            };
+            if let Some(here) = here {
+                job.loaded.store(here, Ordering::Relaxed);
+            }
+            Ok(())
+        })
+        .await
     }
 
-    async fn bring_to_memory(&self, digest: Digest) -> Result<()> {
+    async fn bring_to_memory(&self, lease: Arc<Lease>, digest: Digest) -> Result<()> {
         let kib = u32::try_from(self.file.size.div_ceil(1024)).unwrap_or(u32::MAX);
         let memory = Arc::clone(&self.inner.memory);
         let room = self.cancel.run_until_cancelled(memory.acquire_many_owned(kib)).await;
         let room = room.ok_or(HubError::Cancelled)?;
         let size = usize::try_from(self.file.size).unwrap_or(usize::MAX);
-        let sink = Arc::new(MemorySink::new(size, Arc::clone(&self.loaded)));
+        // Whatever another process had of it in its memory is gone.
+        self.loaded.store(0, Ordering::Relaxed);
+        let sink = Arc::new(MemorySink::new(size, Arc::clone(&self.loaded), Arc::clone(&lease)));
         if size > 0 {
             let missing = std::iter::once(0..self.file.size).collect();
             self.inner

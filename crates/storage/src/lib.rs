@@ -10,6 +10,7 @@
 //! C. Whoever writes or deletes a blob holds its *lease*.
 
 mod abandon;
+mod activity;
 mod backlog;
 mod budget;
 mod chunk;
@@ -60,6 +61,7 @@ mod usage;
 mod verify;
 mod writer;
 
+pub use activity::Activity;
 pub use digest::{BlobName, Digest, Incarnation};
 pub use error::{Result, StorageError};
 pub use export::{Advance, Link, Method};

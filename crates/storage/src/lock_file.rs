@@ -15,14 +15,7 @@ const RETRIES: u32 = 3;
 /// Pause before each retry; all of them take 100 ms.
 const PAUSE: Duration = Duration::from_millis(33);
 
-/// How a file is locked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LockMode {
-    Exclusive,
-    Shared,
-}
-
-/// A held lock. Its file is the one at its path for as long as it is held: only a holder of the exclusive lock removes it.
+/// A held lock, exclusive. Its file is the one at its path for as long as it is held: only a holder removes it.
 #[derive(Debug)]
 pub(crate) struct LockFile {
     file: LockDescriptor,
@@ -30,23 +23,23 @@ pub(crate) struct LockFile {
 }
 
 impl LockFile {
-    /// Takes the lock at `path`; `None` when others hold it in a conflicting mode.
-    pub(crate) fn take(path: &Path, mode: LockMode) -> Result<Option<Self>> {
+    /// Takes the lock at `path`; `None` when someone else holds it.
+    pub(crate) fn take(path: &Path) -> Result<Option<Self>> {
         for attempt in 0..=RETRIES {
             if attempt > 0 {
                 std::thread::sleep(PAUSE);
             }
-            if let Some(lock) = Self::take_once(path, mode)? {
+            if let Some(lock) = Self::take_once(path)? {
                 return Ok(Some(lock));
             }
         }
         Ok(None)
     }
 
-    fn take_once(path: &Path, mode: LockMode) -> Result<Option<Self>> {
+    fn take_once(path: &Path) -> Result<Option<Self>> {
         loop {
             let file = create(path)?;
-            if !lock(&file, path, mode)? {
+            if !granted(file.try_lock(), path)? {
                 return Ok(None);
             }
             // Its last holder may have removed the file between opening and locking; then another file has this name.
@@ -58,15 +51,22 @@ impl LockFile {
         }
     }
 
-    /// Locks an existing file for an instant; `None` when there is none or it is gone, `Some(false)` when others hold it in a
-    /// conflicting mode. Never creates the file.
-    pub(crate) fn probe(path: &Path, mode: LockMode) -> Result<Option<bool>> {
-        let file = match LockDescriptor::open(|| File::open(path)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StorageError::io("open a lock file", path, error)),
-        };
-        lock(&file, path, mode).map(Some)
+    /// Whether someone holds the lock at `path`. Probes share the file with each other, so they see holders only; a taker waits
+    /// them out. Never creates the file.
+    pub(crate) fn is_held(path: &Path) -> Result<bool> {
+        match existing(path)? {
+            Some(file) => Ok(!granted(file.try_lock_shared(), path)?),
+            None => Ok(false),
+        }
+    }
+
+    /// Removes the file at `path` when nobody holds its lock.
+    pub(crate) fn sweep(path: &Path) -> Result<()> {
+        let Some(file) = existing(path)? else { return Ok(()) };
+        if granted(file.try_lock(), path)? && platform::is_file_at(&file, path).unwrap_or(false) {
+            fs::remove_file(path).ok();
+        }
+        Ok(())
     }
 
     /// The open file.
@@ -81,7 +81,7 @@ impl LockFile {
         Ok(Self { file, path: path.to_owned() })
     }
 
-    /// Gives an exclusive lock up: removes the file while it is still locked, then unlocks it.
+    /// Gives the lock up: removes the file while it is still locked, then unlocks it.
     pub(crate) fn remove(&self) {
         // A fork child has the memory of a holder and neither the lock nor the right to remove the file.
         if self.file.is_ours() {
@@ -89,19 +89,6 @@ impl LockFile {
             fs::remove_file(&self.path).ok();
             self.file.unlock().ok();
         }
-    }
-
-    /// Gives a shared lock up; the last holder removes the file.
-    pub(crate) fn remove_if_last(&self) {
-        if !self.file.is_ours() {
-            return;
-        }
-        self.file.unlock().ok();
-        let last = self.file.try_lock().is_ok();
-        if last && platform::is_file_at(&self.file, &self.path).unwrap_or(false) {
-            fs::remove_file(&self.path).ok();
-        }
-        self.file.unlock().ok();
     }
 }
 
@@ -114,11 +101,15 @@ fn create(path: &Path) -> Result<LockDescriptor> {
         .map_err(|error| StorageError::io("open a lock file", path, error))
 }
 
-fn lock(file: &File, path: &Path, mode: LockMode) -> Result<bool> {
-    let outcome = match mode {
-        LockMode::Exclusive => file.try_lock(),
-        LockMode::Shared => file.try_lock_shared(),
-    };
+fn existing(path: &Path) -> Result<Option<LockDescriptor>> {
+    match LockDescriptor::open(|| File::open(path)) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StorageError::io("open a lock file", path, error)),
+    }
+}
+
+fn granted(outcome: std::result::Result<(), TryLockError>, path: &Path) -> Result<bool> {
     match outcome {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::error::{Result, StorageError};
 use crate::layout::CHUNK_PAGE;
-use crate::lock_file::{LockFile, LockMode};
+use crate::lock_file::LockFile;
 use crate::platform::{self, BorrowedFile};
 use crate::raw::{FreeSpan, reclaimable_spans};
 use crate::store::Store;
@@ -25,7 +25,7 @@ impl Store {
     pub fn release_space(&self) -> Result<u64> {
         self.chunks.writable()?;
         let path = self.locks().join("maintenance");
-        let Some(lock) = LockFile::take(&path, LockMode::Exclusive)? else { return Ok(0) };
+        let Some(lock) = LockFile::take(&path)? else { return Ok(0) };
         let freed = self.release_locked();
         lock.remove();
         freed

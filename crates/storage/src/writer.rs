@@ -76,6 +76,7 @@ impl Store {
         let incarnation = work.as_ref().map(|work| work.ledger.identity().incarnation);
         lease.note(incarnation.as_ref());
         let resumed_from = work.as_ref().map_or(size, |work| work.ledger.covered());
+        lease.show(|| resumed_from);
         let store = Arc::clone(self);
         Ok(BlobWriter { inner: Arc::new(Inner { work, expected, size, resumed_from, lease, store }) })
     }
@@ -214,6 +215,7 @@ impl BlobWriter {
         backlog.admit(length)?;
         let outcome = write(&work.hasher, offset, bytes);
         backlog.landed(length, outcome.is_ok());
+        self.inner.lease.show(|| work.ledger.covered());
         outcome
     }
 

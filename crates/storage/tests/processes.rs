@@ -228,7 +228,51 @@ fn an_announcement_holds_until_its_last_holder_is_gone() {
     assert!(!store.is_present("q4").unwrap());
     drop(store.hold_presence("q4").unwrap());
     let left = std::fs::read_dir(folder.path().join("store/locks")).unwrap().count();
-    assert_eq!(left, 0, "the last holder removes the file");
+    assert_eq!(left, 0, "a holder removes its file, and those that killed ones have left");
+}
+
+#[test]
+fn probes_that_meet_take_each_other_for_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut peer = Peer::start("peer", folder.path());
+    assert_eq!(peer.ask("announce q4"), "announced");
+    assert!(store.activity().unwrap().announces("q4"));
+    peer.kill();
+    let mut left = std::fs::read_dir(folder.path().join("store/locks")).unwrap();
+    let file = std::fs::File::open(left.next().unwrap().unwrap().path()).unwrap();
+    // What another probe does, for an instant.
+    file.try_lock_shared().unwrap();
+    assert!(!store.is_present("q4").unwrap());
+    assert_eq!(store.activity().unwrap(), tabagent_storage::Activity::default());
+}
+
+#[test]
+fn all_processes_see_how_much_a_writer_has_before_it_is_durable() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let bytes = file(120);
+    let name = BlobName::of(&bytes);
+    assert_eq!(store.activity().unwrap().leased_bytes(&name), None);
+    let writer = writer_for(&store, &bytes);
+    let before = store.activity().unwrap();
+    assert_eq!(before.leased_bytes(&name), Some(0));
+    writer.write(0, &bytes[..3 * MIB]).unwrap();
+    writer.write(5 * MIB as u64, &bytes[5 * MIB..6 * MIB]).unwrap();
+    let after = store.activity().unwrap();
+    assert_eq!(after.leased_bytes(&name), Some(4 * MIB as u64));
+    assert_eq!(store.leased_bytes(&name), Some(4 * MIB as u64));
+    assert_eq!(after.moved(&before).collect::<Vec<_>>(), [&name]);
+    drop(writer);
+    let end = store.activity().unwrap();
+    assert_eq!(end.leased_bytes(&name), None);
+    assert_eq!(end.moved(&after).collect::<Vec<_>>(), [&name]);
+    assert_eq!(end.moved(&end).count(), 0);
+    assert_eq!(writer_for(&store, &bytes).resumed_from(), 4 * MIB as u64);
+    let mut peer = Peer::start("peer", folder.path());
+    peer.send("write 120");
+    let durable: u64 = peer.answer().parse().unwrap();
+    assert!(store.leased_bytes(&name).unwrap() >= durable);
 }
 
 #[test]
@@ -241,7 +285,7 @@ fn a_probe_creates_nothing_and_a_lease_file_says_who_holds_it() {
     assert!(!path.exists());
     let lease = store.try_lease(&name).unwrap().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.starts_with(&format!("pid {}\n", std::process::id())), "{text}");
+    assert!(text.contains(&format!("\npid {}\n", std::process::id())), "{text}");
     drop(lease);
     assert!(!path.exists());
 }

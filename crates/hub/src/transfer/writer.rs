@@ -13,6 +13,10 @@ use crate::error::{HubError, SinkError};
 /// Most bytes of one write: 1 MiB.
 const LARGEST_WRITE: usize = 1 << 20;
 
+/// Bytes wait no longer than this for others to be written with, as long as some come: what is only gathered is neither shown
+/// as progress nor kept by a kill.
+const LONGEST_GATHERING: Duration = Duration::from_millis(250);
+
 /// The buffers of a transfer, used in turn by its connections: one filling per connection, and one per write under way.
 pub(crate) struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
@@ -56,13 +60,15 @@ pub(crate) struct Writer {
     sink: Arc<dyn RangeSink>,
     buffers: Arc<Buffers>,
     filling: Vec<u8>,
+    /// When the first byte of `filling` came.
+    began: Instant,
     offset: u64,
     pending: Option<JoinHandle<Result<(), SinkError>>>,
 }
 
 impl Writer {
     pub(crate) fn new(sink: Arc<dyn RangeSink>, buffers: Arc<Buffers>) -> Self {
-        Self { sink, filling: buffers.take(), buffers, offset: 0, pending: None }
+        Self { sink, filling: buffers.take(), buffers, began: Instant::now(), offset: 0, pending: None }
     }
 
     /// Takes bytes of the file at `offset`. Waits for the disk when a write is under way and the next one is full.
@@ -72,11 +78,14 @@ impl Writer {
             self.offset = offset;
         }
         while !bytes.is_empty() {
+            if self.filling.is_empty() {
+                self.began = Instant::now();
+            }
             let (head, tail) = bytes.split_at(bytes.len().min(LARGEST_WRITE - self.filling.len()));
             self.filling.extend_from_slice(head);
             offset += head.len() as u64;
             bytes = tail;
-            if self.filling.len() == LARGEST_WRITE {
+            if self.filling.len() == LARGEST_WRITE || self.began.elapsed() >= LONGEST_GATHERING {
                 self.flush().await?;
                 self.offset = offset;
             }

@@ -208,8 +208,7 @@ fn one_at_a_time_gives_space_back() {
     let incarnation = add(&store, &content);
     super::fixture::evict(&store, &content, &incarnation);
     let path = store.locks().join("maintenance");
-    let mode = crate::lock_file::LockMode::Exclusive;
-    let held = crate::lock_file::LockFile::take(&path, mode).unwrap().unwrap();
+    let held = crate::lock_file::LockFile::take(&path).unwrap().unwrap();
     assert_eq!(store.release_space().unwrap(), 0);
     held.remove();
     assert!(store.release_space().unwrap() >= 5 * MIB);
