@@ -6,6 +6,7 @@ import { randomBytes } from '../support/content.js'
 import { makeFolder } from '../support/folder.js'
 import { startHub } from '../support/hub.js'
 import type { Files } from '../support/repository.js'
+import { amount, bytesOf, isData, repeated } from './measure.js'
 import { type Outcome, readRows } from './table.js'
 
 export const MIB = 1024 * 1024
@@ -26,10 +27,20 @@ export interface Row {
   settings?: Settings
   /** The file to download. Default: `PATH`. */
   path?: string
+  /** The revision to scan. Default: `main`. */
+  revision?: string
+  /** What the repository is called at the Hub. Default: `REPO`, which is asked for. */
+  servedAs?: string
   hub?: Omit<LocalHubOptions, 'root'>
   options?: OpenOptions
+  /** Default: the Hub's URL. */
+  endpoint?: (hub: LocalHub) => string
+  /** Send no token. */
+  anonymous?: boolean
   /** What goes wrong with the call; asked once everything else is ready. */
   fault?: (world: World) => FaultHook | undefined | Promise<FaultHook | undefined>
+  /** How the Hub is all the time. */
+  always?: FaultHook
   /** What is to be set right again before the second call, besides the fault. */
   repair?: (world: World) => unknown
   /** Reports of the call. */
@@ -70,7 +81,7 @@ export async function download(t: ExecutionContext, row: Row): Promise<Outcome> 
   const path = row.path ?? PATH
   await cache.downloadFile(REPO, OTHER)
   hub.log.clear()
-  hub.fault = await row.fault?.(world)
+  hub.fault = (await row.fault?.(world)) ?? row.always
   const onProgress = ({ loaded }: { loaded: number }) => row.onProgress?.(loaded)
   const failure = await attempt(world, cache.downloadFile(REPO, path, { onProgress }))
   const kept = failure ? storedOf(cache, path) : sizeOf(cache, path)
@@ -80,10 +91,11 @@ export async function download(t: ExecutionContext, row: Row): Promise<Outcome> 
   t.deepEqual(hub.log.filter({ origin: 'cdn', authorization: true }), [])
   await row.check?.(world, failure)
   const size = sizeOf(cache, path)
+  await cache.close()
   return {
     ends: failure ? describe(failure) : 'the file',
     again: amount(repeated(sent), size),
-    kept: amount(kept, size),
+    kept: failure ? amount(kept, size) : 'the file',
   }
 }
 
@@ -91,15 +103,16 @@ export async function download(t: ExecutionContext, row: Row): Promise<Outcome> 
 export async function scan(t: ExecutionContext, row: Row): Promise<Outcome> {
   const world = await openWorld(t, row)
   const { cache, hub } = world
-  hub.fault = await row.fault?.(world)
-  const failure = await attempt(world, cache.scanRepo(REPO))
+  hub.fault = (await row.fault?.(world)) ?? row.always
+  const failure = await attempt(world, cache.scanRepo(REPO, { revision: row.revision ?? 'main' }))
   const kept = cache.getManifest(REPO) ? 'the listing' : 'nothing'
   await row.check?.(world, failure)
   if (failure && row.fault) {
-    hub.fault = undefined
+    hub.fault = row.always
     await row.repair?.(world)
     await cache.scanRepo(REPO)
   }
+  await cache.close()
   const again = repeated(hub.log.records.filter(({ path }) => path.includes('/api/models/')))
   return {
     ends: failure ? describe(failure) : 'the listing',
@@ -118,11 +131,14 @@ export function storage(fault: (n: number, record: RequestRecord) => ReturnType<
   }
 }
 
-/** Opens another cache over a row's store. */
-export async function openCache({ t, hub, path }: World, options: OpenOptions): Promise<ModelCache> {
-  const cache = await ModelCache.open({ path, endpoint: hub.url, connections: 1, ...options })
-  t.teardown(() => cache.close())
-  return cache
+/** Faults of the requests for a file's address; `n` counts them from 0. */
+export function resolving(fault: (n: number, record: RequestRecord) => ReturnType<FaultHook>): FaultHook {
+  let count = 0
+  return (record) => {
+    if (!/\/resolve\//.test(record.path)) return undefined
+    count += 1
+    return fault(count - 1, record)
+  }
 }
 
 async function openWorld(t: ExecutionContext, row: Row): Promise<World> {
@@ -133,10 +149,20 @@ async function openWorld(t: ExecutionContext, row: Row): Promise<World> {
     },
     settings: row.settings ?? {},
   }
-  const { hub, root } = await startHub(t, { [REPO]: content }, { tokens: [TOKEN], ...row.hub })
+  const repositories = { [row.servedAs ?? REPO]: content }
+  const { hub, root } = await startHub(t, repositories, { tokens: [TOKEN], ...row.hub })
+  hub.fault = row.always
   const path = join(await makeFolder(t), 'store')
-  const options = { path, endpoint: hub.url, token: TOKEN, connections: 1, retries: 1, ...row.options }
-  const cache = await ModelCache.open(options)
+  const endpoint = row.endpoint?.(hub) ?? hub.url
+  const token = row.anonymous ? {} : { token: TOKEN }
+  const cache = await ModelCache.open({
+    path,
+    endpoint,
+    connections: 1,
+    retries: 1,
+    ...token,
+    ...row.options,
+  })
   t.teardown(() => cache.close())
   return { t, hub, root, path, cache }
 }
@@ -169,78 +195,41 @@ export function expectNoSecret(t: ExecutionContext, text: string, signatures: re
 async function downloadTheRest(world: World, row: Row, path: string, kept: number): Promise<void> {
   const { t, hub, cache } = world
   t.is(cache.getFile(REPO, path), undefined)
-  t.true(cache.getFile(REPO, OTHER)?.buffer.equals(randomBytes(OTHER_SIZE, OTHER)))
-  hub.fault = undefined
+  t.true(holds(cache, OTHER, randomBytes(OTHER_SIZE, OTHER)))
+  hub.fault = row.always
   await row.repair?.(world)
   const before = hub.log.records.length
   await cache.downloadFile(REPO, path)
   const sent = hub.log.records.slice(before).filter(isData)
-  t.is(
-    sum(sent.map(({ bytesSent }) => bytesSent)),
-    sizeOf(cache, path) - kept,
-    'what was kept is not fetched',
-  )
+  t.is(bytesOf(sent), sizeOf(cache, path) - kept, 'what was kept is not fetched')
 }
 
 function expectBytes({ t, cache }: World, { files }: Row, path: string): void {
   const content = files?.[path] ?? { size: SIZE, seed: PATH }
   const isGiven = typeof content === 'string' || Buffer.isBuffer(content)
   const expected = isGiven ? Buffer.from(content) : randomBytes(content.size, content.seed)
-  t.true(cache.getFile(REPO, path)?.buffer.equals(expected))
+  t.true(holds(cache, path, expected))
 }
 
-/** Bytes of a file that are recorded on disk. */
+/** Without leaving a view, which would keep the store's addresses until it is collected. */
+function holds(cache: ModelCache, path: string, expected: Buffer): boolean {
+  using file = cache.getFile(REPO, path)
+  return file?.buffer.equals(expected) ?? false
+}
+
+/** Bytes of a file that are recorded on disk: the store tells them of quants. */
 function storedOf(cache: ModelCache, path: string): number {
   const quants = Object.values(cache.getManifest(REPO)?.quants ?? {})
-  return quants.find(({ files }) => files.some((file) => file.path === path))?.downloaded ?? 0
+  return quants.find(({ files }) => files.length === 1 && files[0]?.path === path)?.downloaded ?? 0
 }
 
 function sizeOf(cache: ModelCache, path: string): number {
   return cache.listFiles(REPO).find((file) => file.path === path)?.size ?? 0
 }
 
-function isData({ origin, path, status }: RequestRecord): boolean {
-  return status >= 200 && status < 300 && (origin === 'cdn' || path.includes('/api/resolve-cache/'))
-}
-
-/** How many of the bytes sent had been sent before, by address and place in what is there. */
-function repeated(sent: readonly RequestRecord[]): number {
-  let again = 0
-  const reached = new Map<string, [number, number][]>()
-  for (const { path, query, range, status, bytesSent } of sent) {
-    const cursor = query.get('cursor') ?? ''
-    const start = status === 206 ? Number(/^bytes=(\d+)/.exec(range ?? '')?.[1] ?? 0) : 0
-    const known = reached.get(path + cursor) ?? []
-    again += overlap(known, start, start + bytesSent)
-    reached.set(path + cursor, [...known, [start, start + bytesSent]])
-  }
-  return again
-}
-
-/** How much of a range lies in any of the others. */
-function overlap(known: readonly [number, number][], start: number, end: number): number {
-  let covered = 0
-  let at = start
-  for (const [from, to] of [...known].sort(([a], [b]) => a - b)) {
-    covered += Math.max(0, Math.min(end, to) - Math.max(at, from))
-    at = Math.max(at, to)
-  }
-  return covered
-}
-
 function describe({ code, status, retryAfter }: Failure): string {
   if (code === 'ERR_HTTP') return `${code} ${status}`
   return retryAfter === undefined ? code : `${code} (again in ${Math.round(retryAfter / 10) * 10} s)`
-}
-
-function amount(bytes: number, size: number): string {
-  if (bytes === 0) return size === 0 ? 'the file' : 'nothing'
-  if (bytes === size) return 'the file'
-  return bytes === size / 2 ? 'half of the file' : `${bytes} bytes`
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
 }
 
 /** Most rows of a file that run at once: each has a store, which reserves a large range of addresses. */
