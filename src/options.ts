@@ -64,7 +64,8 @@ export interface OpenOptions {
    */
   connections?: number
   /**
-   * Milliseconds without a byte after which a connection is given up and tried anew.
+   * Milliseconds of silence after which a call fails with `ERR_NETWORK`. One connection that stalls while it downloads is
+   * replaced long before, within two seconds.
    *
    * @defaultValue `30000`
    */

@@ -25,7 +25,8 @@ pub struct HubOptions {
     pub user_agent: String,
     /// Most connections that carry file bytes at once, over all transfers of the client; 1 to 64. Default 8.
     pub connections: usize,
-    /// How long a server may stay silent before the request counts as failed. Default 30 s.
+    /// How long a server may stay silent, over all connections of a transfer, before that counts as failed. A single connection
+    /// that stalls loses what it has left within two seconds, at most half of this. Default 30 s.
     pub stall_timeout: Duration,
     /// Failures in a row, without any progress between them, that are tried again. Default 5.
     pub retries: u32,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, RANGE};
-use reqwest::{Certificate, Client, ClientBuilder, Response};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -14,6 +14,7 @@ use crate::certificate;
 use crate::client::HubOptions;
 use crate::endpoint::{Endpoint, redacted};
 use crate::error::{HubError, SinkError};
+use crate::hedge::Hedge;
 use crate::proxy::Proxies;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +27,7 @@ pub(crate) struct Http {
     authorization: Option<HeaderValue>,
     user_agent: HeaderValue,
     connections: usize,
+    hedge: Hedge,
     proxies: Proxies,
     authorities: Vec<Certificate>,
     secure: OnceLock<Result<Client, String>>,
@@ -42,6 +44,7 @@ impl Http {
                 HubError::InvalidArgument { name: "user_agent", message: error.to_string() }
             })?,
             connections: options.connections,
+            hedge: Hedge::new(options.stall_timeout),
             proxies: Proxies::new(&options.proxy)?,
             authorities: certificate::read(&options.certificate_authorities)?,
             secure: OnceLock::new(),
@@ -54,21 +57,20 @@ impl Http {
         self.authorization.is_some()
     }
 
-    /// The response head, whatever its status; redirects are not followed.
+    /// The response head, whatever its status; redirects are not followed. A request for a range is sent again where the
+    /// answer does not begin.
     pub(crate) async fn get(
         &self,
         url: &Url,
         range: Option<&Range<u64>>,
         cancel: &CancellationToken,
     ) -> Result<Response, HubError> {
-        let mut request = self.client_for(url)?.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some(range) = range {
-            request = request.header(RANGE, format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
-        }
-        if let Some(authorization) = self.authorization.as_ref().filter(|_| self.endpoint.owns(url)) {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        let response = self.in_time(url, request.send(), cancel).await?;
+        let client = self.client_for(url)?;
+        let request = || self.request(client, url, range).send();
+        let response = match range {
+            Some(_) => self.in_time(url, self.hedge.send(request), cancel).await?,
+            None => self.in_time(url, request(), cancel).await?,
+        };
         match response.headers().get(CONTENT_ENCODING) {
             Some(encoding) if response.status().is_success() && encoding != "identity" => {
                 Err(HubError::Integrity {
@@ -78,6 +80,17 @@ impl Http {
                 })
             }
             _ => Ok(response),
+        }
+    }
+
+    fn request(&self, client: &Client, url: &Url, range: Option<&Range<u64>>) -> RequestBuilder {
+        let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+        if let Some(range) = range {
+            request = request.header(RANGE, format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        }
+        match self.authorization.as_ref().filter(|_| self.endpoint.owns(url)) {
+            Some(authorization) => request.header(AUTHORIZATION, authorization),
+            None => request,
         }
     }
 
@@ -100,7 +113,7 @@ impl Http {
         let step = tokio::time::timeout(self.stall_timeout, step);
         match cancel.run_until_cancelled(step).await {
             None => Err(HubError::Cancelled),
-            Some(Err(_)) => Err(self.unreachable(url, stalled(self.stall_timeout))),
+            Some(Err(_)) => Err(self.silent(url)),
             Some(Ok(Err(error))) => Err(self.unreachable(url, error.without_url().into())),
             Some(Ok(Ok(value))) => Ok(value),
         }
@@ -115,6 +128,11 @@ impl Http {
             self.plain.get_or_init(|| self.build(self.builder().tls_certs_only([])))
         };
         client.as_ref().map_err(|message| self.unreachable(url, message.clone().into()))
+    }
+
+    /// The server said nothing for the whole stall timeout.
+    pub(crate) fn silent(&self, url: &Url) -> HubError {
+        self.unreachable(url, format!("no byte came for {:?}", self.stall_timeout).into())
     }
 
     fn unreachable(&self, url: &Url, source: SinkError) -> HubError {
@@ -158,8 +176,4 @@ fn authorization(token: Option<&str>) -> Result<Option<HeaderValue>, HubError> {
 /// An exchange that broke after the way to the server was found.
 pub(crate) fn network(url: &Url, source: SinkError) -> HubError {
     HubError::Network { url: redacted(url), proxy: None, source }
-}
-
-fn stalled(limit: Duration) -> SinkError {
-    format!("no byte came for {limit:?}").into()
 }

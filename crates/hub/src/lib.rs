@@ -54,6 +54,7 @@ mod client;
 mod content_range;
 mod endpoint;
 mod error;
+mod hedge;
 mod http;
 mod listing;
 mod model_info;

@@ -22,7 +22,7 @@ pub struct CacheOptions {
     pub zero_copy: bool,
     /// Most connections at once for the whole cache. Default: 8.
     pub connections: usize,
-    /// Longest silence of a transfer before it counts as broken. Default: 30 s.
+    /// Longest silence of a transfer before it fails. Default: 30 s.
     pub stall_timeout: Duration,
     /// Tries after a failure without progress. Default: 5.
     pub retries: u32,

@@ -8,16 +8,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::growth::per_second;
+use super::pace::Pace;
 
-/// How long a connection may be silent before its rest goes to another one.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// Between two bytes of a body.
-    pub(crate) body: Duration,
-    /// From a request to the first byte of its answer's body.
-    pub(crate) answer: Duration,
-}
+/// Less than this part of what is usual is as good as nothing.
+const FAR_LESS: u64 = 16;
 
 /// A connection's share of the work.
 pub(crate) struct Active {
@@ -25,13 +19,19 @@ pub(crate) struct Active {
     pub(crate) rest: VecDeque<Range<u64>>,
     /// The server ignores ranges: this connection reads the whole file, and no other can help.
     pub(crate) whole: bool,
-    /// Told when another connection took over what is left.
+    /// Told when what is left was taken away.
     pub(crate) lost: Arc<Notify>,
     received: u64,
-    first_byte: Option<Instant>,
-    /// `None` while the connection stores bytes: a slow disk is no silence of the server.
-    silent_since: Option<Instant>,
-    answered: bool,
+    phase: Phase,
+}
+
+enum Phase {
+    /// An answer is waited for.
+    Asking,
+    /// The answer's body comes.
+    Reading(Pace),
+    /// The server asked for a pause.
+    Pausing,
 }
 
 /// What of some received bytes is wanted: `take` bytes after `skip`.
@@ -42,15 +42,13 @@ pub(crate) struct Claim {
 }
 
 impl Active {
-    pub(crate) fn new(range: Range<u64>, now: Instant) -> Self {
+    pub(crate) fn new(range: Range<u64>) -> Self {
         Self {
             rest: VecDeque::from([range]),
             whole: false,
             lost: Arc::default(),
             received: 0,
-            first_byte: None,
-            silent_since: Some(now),
-            answered: false,
+            phase: Phase::Asking,
         }
     }
 
@@ -58,30 +56,76 @@ impl Active {
         self.rest.is_empty()
     }
 
-    /// A request for the rest starts: its silence counts from here.
-    pub(crate) fn begin(&mut self, now: Instant) {
-        self.silent_since = Some(now);
-        self.answered = false;
+    /// A request for the rest starts.
+    pub(crate) fn ask(&mut self) {
+        self.phase = Phase::Asking;
+    }
+
+    /// The head of its answer has come.
+    pub(crate) fn read(&mut self, now: Instant, span: Duration) {
+        self.phase = Phase::Reading(Pace::begin(now, span));
+    }
+
+    /// The server answered, but not with bytes: nothing is asked for a while.
+    pub(crate) fn pause(&mut self) {
+        self.phase = Phase::Pausing;
     }
 
     /// The next bytes of the answer are waited for.
     pub(crate) fn wait(&mut self, now: Instant) {
-        self.silent_since = Some(now);
+        if let Phase::Reading(pace) = &mut self.phase {
+            pace.wait(now);
+        }
+    }
+
+    /// Whether the server's next move is waited for.
+    pub(crate) fn is_waiting(&self) -> bool {
+        match &self.phase {
+            Phase::Asking => true,
+            Phase::Reading(pace) => pace.is_waiting(),
+            Phase::Pausing => false,
+        }
     }
 
     pub(crate) fn received(&self) -> u64 {
         self.received
     }
 
-    /// Bytes per second since the first byte.
-    pub(crate) fn rate(&self, now: Instant) -> Option<u64> {
-        Some(per_second(self.received, now.saturating_duration_since(self.first_byte?)))
+    pub(crate) fn sample(&mut self, now: Instant) {
+        if let Phase::Reading(pace) = &mut self.phase {
+            pace.sample(now);
+        }
     }
 
-    pub(crate) fn is_stalled(&self, patience: Patience, now: Instant) -> bool {
-        let limit = if self.answered { patience.body } else { patience.answer };
-        let silent = self.silent_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        !self.is_done() && silent >= limit
+    fn pace(&self) -> Option<&Pace> {
+        match &self.phase {
+            Phase::Reading(pace) => Some(pace),
+            Phase::Asking | Phase::Pausing => None,
+        }
+    }
+
+    /// Bytes per second now; `None` while none has come.
+    pub(crate) fn rate(&self, now: Instant) -> Option<u64> {
+        self.pace()?.rate(now)
+    }
+
+    /// What it usually brings in the span that its present rate is measured over.
+    pub(crate) fn usual(&self, now: Instant) -> Option<u64> {
+        self.pace().map(|pace| pace.usual(now))
+    }
+
+    /// Bytes of the present answer.
+    pub(crate) fn answered(&self) -> u64 {
+        self.pace().map_or(0, Pace::received)
+    }
+
+    /// Whether it brings nothing, or far less than it and its siblings usually do, and has for `patience` at least.
+    pub(crate) fn is_stalled(&self, patience: Duration, siblings: u64, now: Instant) -> bool {
+        let Some(pace) = self.pace().filter(|pace| !self.is_done() && pace.age(now) >= patience) else {
+            return false;
+        };
+        let usual = siblings.max(pace.usual(now));
+        pace.recent(now).is_some_and(|recent| recent < pace.trickle().max(usual / FAR_LESS))
     }
 
     /// How long the rest takes; `None` while no rate is known.
@@ -101,9 +145,9 @@ impl Active {
             self.rest.pop_front();
         }
         self.received += take as u64;
-        self.silent_since = None;
-        self.answered = true;
-        self.first_byte.get_or_insert(now);
+        if let Phase::Reading(pace) = &mut self.phase {
+            pace.take((skip + take) as u64, now);
+        }
         Some(Claim { skip, take })
     }
 }

@@ -77,6 +77,9 @@ impl Connection {
                 self.renewals = 0;
             }
             let Err(error) = outcome else { continue };
+            if !matches!(error, HubError::Network { .. }) {
+                piece.pause();
+            }
             if piece.unless_lost(self.retry.pause(error, &self.job.stop)).await.transpose()?.is_none() {
                 break;
             }
@@ -86,7 +89,7 @@ impl Connection {
 
     /// One request for the beginning of `asked`. Ok when it delivered all it announced, or the rest was taken over.
     async fn request(&mut self, piece: &Piece, asked: &Range<u64>) -> Result<(), HubError> {
-        piece.begin(Instant::now());
+        piece.ask();
         let job = Arc::clone(&self.job);
         let opening = async {
             let opened = job.source.open(asked, &job.stop).await?;
@@ -95,7 +98,9 @@ impl Connection {
             Ok::<_, HubError>((generation, accepted))
         };
         let Some(opening) = piece.unless_lost(opening).await else { return Ok(()) };
-        match opening? {
+        let opening = opening?;
+        piece.read(Instant::now());
+        match opening {
             (_, Ok((Extent::Part(range), opened))) => self.receive(piece, opened, range).await,
             (_, Ok((Extent::Whole, opened))) => {
                 piece.take_whole();

@@ -13,7 +13,7 @@ use super::RangeSink;
 use super::connection::Connection;
 use super::growth::Growth;
 use super::plan::Plan;
-use super::pool::Pool;
+use super::pool::{Pool, Share};
 use super::source::Source;
 use super::writer::Buffers;
 use crate::error::HubError;
@@ -21,6 +21,8 @@ use crate::http::Http;
 
 /// How often the rate is measured.
 const WINDOW: Duration = Duration::from_millis(100);
+/// A window this long means that the process did not run.
+const ASLEEP: Duration = Duration::from_millis(500);
 
 /// What the connections of a transfer share.
 pub(crate) struct Job {
@@ -39,7 +41,7 @@ pub(crate) struct Job {
 /// The running connections.
 pub(crate) struct Crew {
     job: Arc<Job>,
-    pool: Arc<Pool>,
+    share: Share,
     connections: JoinSet<Result<(), HubError>>,
     growth: Growth,
     dismissed: Arc<AtomicUsize>,
@@ -48,11 +50,11 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
-    pub(crate) fn new(job: Arc<Job>, pool: Arc<Pool>) -> Self {
+    pub(crate) fn new(job: Arc<Job>, pool: &Arc<Pool>) -> Self {
         let growth = Growth::new(pool.size());
         Self {
             job,
-            pool,
+            share: pool.join(),
             connections: JoinSet::new(),
             growth,
             dismissed: Arc::default(),
@@ -78,16 +80,17 @@ impl Crew {
                 if self.job.plan.is_finished() {
                     return Ok(());
                 }
-                let permit = self.pool.first(&self.job.stop).await?;
+                let permit = self.share.first(&self.job.stop).await?;
                 self.start(permit);
             }
             tokio::select! {
                 Some(ended) = self.connections.join_next() => self.ended(ended)?,
                 now = windows.tick() => {
-                    let (received, waited) = (self.job.plan.received(), self.job.buffers.waited());
-                    self.growth.window(received, waited, now - last, self.connections.len());
+                    if let Err(silent) = self.check(now, now - last) {
+                        self.give_up().await;
+                        return Err(silent);
+                    }
                     last = now;
-                    self.adjust(now);
                 }
             }
         }
@@ -98,15 +101,44 @@ impl Crew {
         self.connections.spawn(connection.run());
     }
 
-    /// Brings the number of connections to the target, plus one for each that stalls. A transfer without any
-    /// connection gets one from those that have several.
+    /// Looks at the connections, `elapsed` after the last time.
+    fn check(&mut self, now: Instant, elapsed: Duration) -> Result<(), HubError> {
+        let Job { plan, buffers, .. } = &*self.job;
+        self.growth.window(plan.received(), buffers.waited(), elapsed, self.connections.len());
+        // Where this process itself was asleep, what came meanwhile has not been read yet.
+        if elapsed < ASLEEP {
+            plan.rescue(now);
+            self.check_silence(now)?;
+        }
+        self.adjust(now);
+        Ok(())
+    }
+
+    fn check_silence(&self, now: Instant) -> Result<(), HubError> {
+        let Job { http, plan, source, .. } = &*self.job;
+        if plan.silence(now) < http.stall_timeout {
+            return Ok(());
+        }
+        Err(http.silent(&source.page()?))
+    }
+
+    /// Ends the connections, which keep what they received.
+    async fn give_up(&mut self) {
+        self.job.plan.clear();
+        while self.connections.join_next().await.is_some() {}
+    }
+
+    /// Brings the number of connections to the target, as far as the pool allows it.
     fn adjust(&mut self, now: Instant) {
-        let target = self.growth.target() + self.job.plan.stalled(now);
-        let spare = if self.pool.is_wanted() { 1 } else { self.connections.len().saturating_sub(target) };
-        let spare = spare.min(self.connections.len().saturating_sub(1));
-        self.dismissed.store(spare, Ordering::Relaxed);
+        let (has, target) = (self.connections.len(), self.growth.target());
+        let surplus = self.share.surplus(has, target);
+        self.dismissed.store(surplus.max(has.saturating_sub(target)), Ordering::Relaxed);
+        if surplus > 0 {
+            self.job.plan.hurry(surplus, now);
+            return;
+        }
         while self.connections.len() < target {
-            let Some(permit) = self.pool.further() else { return };
+            let Some(permit) = self.share.further() else { return };
             self.job.plan.share(now);
             if !self.job.plan.has_work(now) {
                 return;

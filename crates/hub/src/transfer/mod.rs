@@ -8,6 +8,7 @@ mod active;
 mod connection;
 mod crew;
 mod growth;
+mod pace;
 mod piece;
 mod plan;
 mod pool;
@@ -80,7 +81,7 @@ pub(crate) async fn run(
         retries,
         stop: cancel.child_token(),
     });
-    Crew::new(job, Arc::clone(pool)).run().await
+    Crew::new(job, pool).run().await
 }
 
 fn check(request: &TransferRequest) -> Result<(), HubError> {

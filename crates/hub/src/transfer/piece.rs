@@ -30,10 +30,27 @@ impl Piece {
         self.with(|active| active.rest.front().cloned())
     }
 
-    /// A request for it starts now.
-    pub(crate) fn begin(&self, now: Instant) {
+    /// A request for it starts.
+    pub(crate) fn ask(&self) {
         self.with(|active| {
-            active.begin(now);
+            active.ask();
+            Some(())
+        });
+    }
+
+    /// The head of the answer has come, its body is waited for.
+    pub(crate) fn read(&self, now: Instant) {
+        let mut state = self.plan.lock();
+        let span = state.span();
+        if let Some(active) = state.active.get_mut(&self.id) {
+            active.read(now, span);
+        }
+    }
+
+    /// The server answered, but not with bytes: nothing is asked for a while.
+    pub(crate) fn pause(&self) {
+        self.with(|active| {
+            active.pause();
             Some(())
         });
     }
@@ -62,12 +79,12 @@ impl Piece {
         self.with(|active| Some(active.received())).unwrap_or(0)
     }
 
-    /// Bytes per second since its first byte.
+    /// Bytes per second now.
     pub(crate) fn rate(&self, now: Instant) -> Option<u64> {
         self.with(|active| active.rate(now))
     }
 
-    /// Runs `step` unless another connection took over all that is left; then it is dropped and `None` returned.
+    /// Runs `step` unless all that is left was taken away; then it is dropped and `None` returned.
     pub(crate) async fn unless_lost<T>(&self, step: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(step);
         loop {
@@ -82,6 +99,6 @@ impl Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        self.plan.lock().end(self.id);
+        self.plan.lock().end(self.id, Instant::now());
     }
 }

@@ -10,21 +10,28 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::active::{Active, Claim, Patience};
+use super::active::{Active, Claim};
 use super::piece::Piece;
 
 /// Pieces end at multiples of this: 8 MiB.
 const PART: u64 = 8 << 20;
-/// Size of a piece while no rate is known: 64 MiB.
-const FIRST_PIECE: u64 = 64 << 20;
+/// Size of a piece while no rate is known: 16 MiB.
+const FIRST_PIECE: u64 = 16 << 20;
 /// A piece is not split into halves smaller than this: 1 MiB.
 const SMALLEST_HALF: u64 = 1 << 20;
 /// A piece that ends sooner than this is left alone: a new request costs as much.
 const NOT_WORTH_IT: Duration = Duration::from_millis(100);
-/// Patience with a silent connection, at most half the stall timeout. Slow first answers are common and harmless.
-const PATIENCE: Patience = Patience { body: Duration::from_secs(2), answer: Duration::from_secs(6) };
-/// Rescues without any byte received: past these the server is silent altogether, and asking more does not help.
-const MOST_RESCUES: u32 = 2;
+/// A connection that brings nothing, or far less than usual, for this long loses what it has left. At most half the stall
+/// timeout.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// An answer that brought this much (64 KiB) shows that asking again helps: the next stall gets no more patience than the first.
+const PROVEN: u64 = 64 << 10;
+/// Fewer bytes than this (1 KiB) are no sign of life.
+const LIFE: u64 = 1 << 10;
+/// A connection that others wait for ends within this.
+const SOON: Duration = Duration::from_millis(250);
+/// Where a piece ends that is cut short for others: at multiples of 4 KiB.
+const SMALLEST_CUT: u64 = 4 << 10;
 
 /// The work of one transfer.
 pub(crate) struct Plan {
@@ -37,21 +44,31 @@ pub(super) struct State {
     queue: VecDeque<Range<u64>>,
     next_id: u64,
     received: u64,
+    /// Of the last connection that ended.
+    rate: Option<u64>,
+    stall_timeout: Duration,
+    /// Rounds of rescues since an answer brought something. Each doubles the patience: a link may just be slow.
     rescues: u32,
-    patience: Patience,
+    /// When bytes came last, and how many had come by then, unwanted ones included.
+    alive_at: Instant,
+    alive_with: u64,
+    came: u64,
 }
 
 impl Plan {
     pub(crate) fn new(missing: &[Range<u64>], stall_timeout: Duration) -> Self {
-        let limit = |patience: Duration| patience.min(stall_timeout / 2);
         Self {
             state: Mutex::new(State {
                 active: BTreeMap::new(),
                 queue: missing.iter().filter(|range| !range.is_empty()).cloned().collect(),
                 next_id: 0,
                 received: 0,
+                rate: None,
+                stall_timeout,
                 rescues: 0,
-                patience: Patience { body: limit(PATIENCE.body), answer: limit(PATIENCE.answer) },
+                alive_at: Instant::now(),
+                alive_with: 0,
+                came: 0,
             }),
         }
     }
@@ -61,17 +78,38 @@ impl Plan {
     pub(crate) fn take(self: &Arc<Self>, rate: Option<u64>, now: Instant) -> Option<Piece> {
         let mut state = self.lock();
         let range = state.cut(rate, now).or_else(|| state.steal(now))?;
-        let (id, active) = (state.next_id, Active::new(range, now));
+        if state.active.is_empty() {
+            state.alive_at = now;
+        }
+        let (id, active) = (state.next_id, Active::new(range));
         state.next_id += 1;
         let lost = Arc::clone(&active.lost);
         state.active.insert(id, active);
         Some(Piece::new(Arc::clone(self), id, lost))
     }
 
-    /// Returns what is more than a connection's next half second to the queue, for connections about to be added. The
-    /// file then still arrives from front to back.
+    /// Where nothing is queued: returns what is more than a connection's next half second to the queue, for connections
+    /// about to be added. The file then still arrives from front to back.
     pub(crate) fn share(&self, now: Instant) {
-        self.lock().share(now);
+        let mut state = self.lock();
+        if state.queue.is_empty() {
+            state.share(now);
+        }
+    }
+
+    /// Lets `count` connections end soon, those first that would anyway: what they have left returns to the queue.
+    pub(crate) fn hurry(&self, count: usize, now: Instant) {
+        self.lock().hurry(count, now);
+    }
+
+    /// Looks at all connections, a few times a second: what stalled ones have left returns to the queue, and they learn it.
+    pub(crate) fn rescue(&self, now: Instant) {
+        self.lock().rescue(now);
+    }
+
+    /// How long the server has been silent as a whole. Pauses it asked for and waiting for the disk are no silence.
+    pub(crate) fn silence(&self, now: Instant) -> Duration {
+        self.lock().silence(now)
     }
 
     /// Whether a further connection would find something to do.
@@ -86,10 +124,14 @@ impl Plan {
         state.queue.is_empty() && state.active.values().all(Active::is_done)
     }
 
-    /// Connections that have been silent for too long.
-    pub(crate) fn stalled(&self, now: Instant) -> usize {
-        let state = self.lock();
-        state.active.values().filter(|active| active.is_stalled(state.patience, now)).count()
+    /// Nothing is to be fetched any more.
+    pub(crate) fn clear(&self) {
+        let mut state = self.lock();
+        state.queue.clear();
+        for active in state.active.values_mut() {
+            active.rest.clear();
+            active.lost.notify_one();
+        }
     }
 
     /// Bytes claimed so far.
@@ -104,10 +146,22 @@ impl Plan {
 
 impl State {
     pub(super) fn claim(&mut self, id: u64, position: u64, length: usize, now: Instant) -> Option<Claim> {
-        let claim = self.active.get_mut(&id)?.claim(position, length, now)?;
+        let active = self.active.get_mut(&id)?;
+        let claim = active.claim(position, length, now)?;
         self.received += claim.take as u64;
-        self.rescues = 0;
+        self.came += (claim.skip + claim.take) as u64;
+        if self.came - self.alive_with >= LIFE || active.is_done() {
+            (self.alive_at, self.alive_with) = (now, self.came);
+        }
+        if active.answered() >= PROVEN || active.is_done() {
+            self.rescues = 0;
+        }
         Some(claim)
+    }
+
+    /// The patience with which the present rate is looked at.
+    pub(super) fn span(&self) -> Duration {
+        PATIENCE.min(self.stall_timeout / 2)
     }
 
     pub(super) fn take_whole(&mut self, id: u64) {
@@ -124,8 +178,9 @@ impl State {
     }
 
     /// The connection goes; what it did not fetch is for others.
-    pub(super) fn end(&mut self, id: u64) {
+    pub(super) fn end(&mut self, id: u64, now: Instant) {
         if let Some(active) = self.active.remove(&id) {
+            self.rate = active.rate(now).filter(|rate| *rate > 0).or(self.rate);
             self.give_back(active.rest);
         }
     }
@@ -139,7 +194,8 @@ impl State {
 
     fn cut(&mut self, rate: Option<u64>, now: Instant) -> Option<Range<u64>> {
         let range = self.queue.pop_front()?;
-        let rate = rate.or_else(|| self.active.values().filter_map(|active| active.rate(now)).max());
+        let others = || self.active.values().filter_map(|active| active.rate(now)).max();
+        let rate = rate.or_else(others).filter(|rate| *rate > 0).or(self.rate);
         let end = end_of_piece(&range, rate);
         if end < range.end {
             self.queue.push_front(end..range.end);
@@ -160,34 +216,74 @@ impl State {
         self.give_back(tails);
     }
 
-    /// All that a stalled connection has left, else the tail half of the piece that would end last.
+    fn hurry(&mut self, count: usize, now: Instant) {
+        let ranged = self.active.values_mut().filter(|active| !active.whole && !active.is_done());
+        let mut ends: Vec<_> = ranged.filter_map(|active| Some((active.time_left(now)?, active))).collect();
+        ends.sort_by_key(|(left, _)| *left);
+        let mut tails = Vec::new();
+        for (_, active) in ends.into_iter().take(count).filter(|(left, _)| *left > 2 * SOON) {
+            let (Some(rate), Some(range)) = (active.rate(now), active.rest.back_mut()) else { continue };
+            let end = range.start + rate * u64::from(SOON.subsec_millis()) / 1000;
+            let end = end.next_multiple_of(SMALLEST_CUT).clamp(range.start + 1, range.end);
+            tails.extend((end < range.end).then_some(end..range.end));
+            range.end = end;
+        }
+        self.give_back(tails);
+    }
+
+    fn rescue(&mut self, now: Instant) {
+        let longest = self.stall_timeout / 2;
+        let patience = (self.span() * (1 << self.rescues.min(8))).min(longest);
+        let usual: Vec<_> =
+            self.active.iter().filter_map(|(id, active)| Some((*id, active.usual(now)?))).collect();
+        let mut left = Vec::new();
+        for (id, active) in &mut self.active {
+            active.sample(now);
+            let siblings = mean(usual.iter().filter(|(other, _)| other != id).map(|(_, usual)| *usual));
+            // Asking again for a whole file brings what is there once more.
+            let patience = if active.whole { longest } else { patience };
+            if active.is_stalled(patience, siblings, now) {
+                left.extend(active.rest.drain(..));
+                active.lost.notify_one();
+            }
+        }
+        self.rescues += u32::from(!left.is_empty());
+        self.give_back(left);
+    }
+
+    fn silence(&mut self, now: Instant) -> Duration {
+        if self.active.is_empty()
+            || self.active.values().any(|active| !active.is_done() && !active.is_waiting())
+        {
+            self.alive_at = now;
+        }
+        now.saturating_duration_since(self.alive_at)
+    }
+
+    /// The tail half of the piece that would end last.
     fn steal(&mut self, now: Instant) -> Option<Range<u64>> {
-        let (id, stalled) = self.victim(now)?;
+        let id = self.victim(now)?;
         let active = self.active.get_mut(&id)?;
         let range = active.rest.pop_back()?;
-        if stalled {
-            self.rescues += 1;
-            active.lost.notify_one();
-            return Some(range);
-        }
         let half = range.start + (range.end - range.start) / 2;
         let middle = half.next_multiple_of(SMALLEST_HALF).min(range.end - SMALLEST_HALF);
         active.rest.push_back(range.start..middle);
         Some(middle..range.end)
     }
 
-    /// Whom to take work from, and whether it is stalled.
-    fn victim(&self, now: Instant) -> Option<(u64, bool)> {
-        let ranged = || self.active.iter().filter(|(_, active)| !active.whole && !active.is_done());
-        let stalled = ranged().find(|(_, active)| active.is_stalled(self.patience, now));
-        if let Some((id, _)) = stalled.filter(|_| self.rescues < MOST_RESCUES) {
-            return Some((*id, true));
-        }
+    /// Whom to take work from.
+    fn victim(&self, now: Instant) -> Option<u64> {
         let splits = |range: &Range<u64>| range.end - range.start >= 2 * SMALLEST_HALF;
-        let slow = ranged().filter(|(_, active)| active.rest.back().is_some_and(splits));
+        let slow =
+            self.active.iter().filter(|(_, active)| !active.whole && active.rest.back().is_some_and(splits));
         let (left, id) = slow.filter_map(|(id, active)| Some((active.time_left(now)?, *id))).max()?;
-        (left >= NOT_WORTH_IT).then_some((id, false))
+        (left >= NOT_WORTH_IT).then_some(id)
     }
+}
+
+fn mean(values: impl Iterator<Item = u64>) -> u64 {
+    let (sum, count) = values.fold((0_u64, 0), |(sum, count), value| (sum.saturating_add(value), count + 1));
+    sum.checked_div(count).unwrap_or(0)
 }
 
 /// Half a second's work from the start of `range`, up to the end of a part.
@@ -197,127 +293,4 @@ fn end_of_piece(range: &Range<u64>, rate: Option<u64>) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIB: u64 = 1 << 20;
-    const TIMEOUT: Duration = Duration::from_secs(30);
-
-    fn whole(size: u64) -> Arc<Plan> {
-        Arc::new(Plan::new(std::slice::from_ref(&(0..size)), TIMEOUT))
-    }
-
-    /// A plan of one range whose only connection received `received` bytes of it within a second.
-    fn started(size: u64, received: u64) -> (Arc<Plan>, Piece, Instant) {
-        let plan = whole(size);
-        let start = Instant::now();
-        let piece = plan.take(None, start).unwrap();
-        piece.claim(0, 0, start).unwrap();
-        let now = start + Duration::from_secs(1);
-        piece.claim(0, usize::try_from(received).unwrap(), now).unwrap();
-        (plan, piece, now)
-    }
-
-    #[test]
-    fn pieces_are_half_a_second_long_and_end_with_a_part() {
-        let plan = Plan::new(&[3..200 * MIB, 300 * MIB..301 * MIB], TIMEOUT);
-        let (plan, now) = (Arc::new(plan), Instant::now());
-        let pieces: Vec<_> = [None, Some(1), Some(30 * MIB), Some(200 * MIB), Some(1 << 40), None]
-            .map(|rate| plan.take(rate, now))
-            .into_iter()
-            .flatten()
-            .collect();
-        let ranges: Vec<_> = pieces.iter().map(|piece| piece.rest().unwrap()).collect();
-        let parts =
-            [3..72 * MIB, 72 * MIB..80 * MIB, 80 * MIB..96 * MIB, 96 * MIB..200 * MIB, 300 * MIB..301 * MIB];
-        assert_eq!(ranges, parts);
-    }
-
-    #[test]
-    fn an_idle_connection_takes_the_tail_half_of_the_slowest_piece() {
-        let (plan, slow, now) = started(9 * MIB, MIB);
-        let other = plan.take(None, now).unwrap();
-        assert_eq!((slow.rest(), other.rest()), (Some(MIB..5 * MIB), Some(5 * MIB..9 * MIB)));
-    }
-
-    #[test]
-    fn a_piece_about_to_end_is_left_alone() {
-        let (plan, _fast, now) = started(60 * MIB, 58 * MIB);
-        assert!(!plan.has_work(now));
-        assert!(plan.take(None, now).is_none());
-        let (plan, _small, now) = started(2 * MIB, MIB / 2);
-        assert!(plan.take(None, now).is_none());
-    }
-
-    #[tokio::test]
-    async fn a_stalled_piece_goes_whole_and_its_connection_learns_it() {
-        let (plan, stalled, now) = started(9 * MIB, MIB);
-        let later = now + PATIENCE.body;
-        assert_eq!(plan.stalled(later), 0, "it is storing what it received");
-        stalled.wait(now);
-        assert_eq!((plan.stalled(now), plan.stalled(later)), (0, 1));
-        let other = plan.take(None, later).unwrap();
-        assert_eq!((stalled.rest(), other.rest()), (None, Some(MIB..9 * MIB)));
-        assert_eq!(stalled.unless_lost(std::future::pending::<()>()).await, None);
-        assert_eq!(stalled.claim(MIB, 10, later), None);
-    }
-
-    #[test]
-    fn an_answer_may_take_longer_than_the_next_byte() {
-        let plan = whole(9 * MIB);
-        let now = Instant::now();
-        let waiting = plan.take(None, now).unwrap();
-        assert!(plan.take(None, now + PATIENCE.body).is_none());
-        assert!(plan.take(None, now + PATIENCE.answer).is_some());
-        assert_eq!(waiting.rest(), None);
-    }
-
-    #[test]
-    fn a_silent_server_is_not_asked_again_and_again() {
-        let plan = whole(9 * MIB);
-        let mut now = Instant::now();
-        let mut pieces = Vec::new();
-        for _ in 0..10 {
-            pieces.extend(plan.take(None, now));
-            now += PATIENCE.answer;
-        }
-        assert_eq!(pieces.len(), 1 + MOST_RESCUES as usize);
-    }
-
-    #[test]
-    fn an_ended_connection_leaves_its_rest_in_order() {
-        let plan = whole(100 * MIB);
-        let now = Instant::now();
-        let first = plan.take(Some(1), now).unwrap();
-        let second = plan.take(Some(1), now).unwrap();
-        first.claim(0, 1000, now).unwrap();
-        drop(second);
-        drop(first);
-        assert_eq!(plan.take(Some(1), now).unwrap().rest(), Some(1000..8 * MIB));
-        assert_eq!(plan.received(), 1000);
-    }
-
-    #[test]
-    fn sharing_leaves_half_a_second_and_keeps_the_order() {
-        let (plan, first, now) = started(200 * MIB, 4 * MIB);
-        plan.share(now);
-        assert_eq!(first.rest(), Some(4 * MIB..8 * MIB));
-        let second = plan.take(Some(1), now).unwrap();
-        assert_eq!(second.rest(), Some(8 * MIB..16 * MIB));
-    }
-
-    #[test]
-    fn a_whole_answer_collects_everything_and_skips_what_is_there() {
-        let plan = Arc::new(Plan::new(&[10..20, 30..40], TIMEOUT));
-        let now = Instant::now();
-        let (first, second) = (plan.take(None, now).unwrap(), plan.take(None, now).unwrap());
-        second.take_whole();
-        assert_eq!(first.rest(), None);
-        assert_eq!(second.claim(0, 15, now), Some(Claim { skip: 10, take: 5 }));
-        assert_eq!(second.claim(15, 25, now), Some(Claim { skip: 0, take: 5 }));
-        assert_eq!(second.claim(20, 20, now), Some(Claim { skip: 10, take: 10 }));
-        assert_eq!(second.claim(40, 60, now), None);
-        assert!(plan.is_finished());
-        assert!(!plan.has_work(now));
-    }
-}
+mod tests;

@@ -49,6 +49,12 @@ impl Source {
         &self.request
     }
 
+    /// Where the Hub is asked for the file.
+    pub(crate) fn page(&self) -> Result<Url, HubError> {
+        let TransferRequest { repo, commit, path, .. } = &self.request;
+        self.http.endpoint.resolve(repo, commit, path)
+    }
+
     /// Asks for `range`, whatever the answer's status. When the Hub itself answers, that costs one request.
     pub(crate) async fn open(
         &self,

@@ -1,75 +1,25 @@
 //! How many connections there are, and how they help each other.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tabagent_hub::{HubClient, HubError};
+use tabagent_hub::HubClient;
 
-use crate::server::{Reply, Request, Step};
+use crate::server::Reply;
+use crate::sink::MemorySink;
 use crate::world::{World, request};
 
-/// The correct answer, which stops after `length` bytes without closing.
-fn stall(request: &Request, content: &[u8], length: usize) -> Reply {
-    let reply = Reply::ranged(request, content);
-    let body = reply.body();
-    reply.steps([Step::Send(body[..length.min(body.len())].to_vec()), Step::Hang])
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stalled_connection_loses_its_rest_to_another() {
-    let mut world = World::new(4_000_000, |request, content| {
-        (request.index == 0).then(|| stall(request, content, 1_000_000))
-    })
-    .await;
-    // Without the rescue the test would need this long and then fail: no retry is allowed.
-    (world.options.stall_timeout, world.options.retries) = (Duration::from_secs(60), 0);
-    world.fetch_all().await.unwrap();
-    world.assert_complete();
-    let requests = world.cdn.requests();
-    assert_eq!(requests.len(), 2);
-    assert_eq!(requests[1].range().unwrap().end, 4_000_000);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_gets_no_answer_loses_all_of_its_piece() {
-    let mut world = World::new(100_000, |request, _| (request.index == 0).then(Reply::silence)).await;
-    (world.options.stall_timeout, world.options.retries) = (Duration::from_secs(8), 0);
-    world.fetch_all().await.unwrap();
-    world.assert_complete();
-    assert_eq!(world.cdn.requests().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_single_connection_that_stalls_is_replaced_after_the_timeout() {
-    let mut world = World::new(4_000_000, |request, content| {
-        (request.index == 0).then(|| stall(request, content, 1_000_000))
-    })
-    .await;
-    (world.options.stall_timeout, world.options.connections) = (Duration::from_secs(1), 1);
-    world.fetch_all().await.unwrap();
-    world.assert_complete();
-    assert_eq!(world.cdn.requests().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_falls_silent_ends_the_transfer() {
-    let mut world = World::new(4_000_000, |request, content| {
-        Some(if request.index == 0 { stall(request, content, 1_500_000) } else { Reply::silence() })
-    })
-    .await;
-    (world.options.stall_timeout, world.options.retries) = (Duration::from_secs(1), 0);
-    let error = world.fetch_all().await.unwrap_err();
-    assert!(matches!(error, HubError::Network { .. }), "{error}");
-    let written = world.sink.written();
-    world.sink.assert_holds(&world.content, &[0..written]);
-}
+/// Bytes per second that are no limit.
+const FAST: usize = 1 << 40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_added_where_each_is_throttled() {
-    let world = World::new(16 << 20, |request, content| {
-        let reply = Reply::ranged(request, content);
-        let body = reply.body();
-        Some(reply.steps([Step::Throttled(body, 1 << 20)]))
+    // However slow this machine is: the throttle ends only when a third connection is there.
+    let open = Arc::new(());
+    let world = World::new(32 << 20, move |request, content| {
+        let open = Arc::clone(&open);
+        let rate = move || if Arc::strong_count(&open) > 3 { FAST } else { 256 << 10 };
+        Some(Reply::ranged(request, content).paced(rate))
     })
     .await;
     world.fetch_all().await.unwrap();
@@ -84,9 +34,7 @@ async fn a_connection_that_is_refused_leaves_its_share_to_the_others() {
         if request.index == 1 {
             return Some(Reply::new(503, b"one at a time"));
         }
-        let reply = Reply::ranged(request, content);
-        let body = reply.body();
-        Some(reply.steps([Step::Throttled(body, 8 << 20)]))
+        Some(Reply::ranged(request, content).paced(|| 8 << 20))
     })
     .await;
     world.options.retries = 0;
@@ -109,4 +57,44 @@ async fn transfers_of_one_client_share_the_connection_limit() {
     }
     world.assert_complete();
     assert_eq!(world.cdn.busiest(), 1);
+}
+
+/// A file that would take an hour holds all connections until a small file has come over the same client.
+async fn a_small_file_comes_through(connections: usize) {
+    const SIZE: usize = 16 << 20;
+    let done = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&done);
+    let mut world = World::new(SIZE, move |request, content| {
+        let small = request.range()?.end == 1000;
+        let seen = Arc::clone(&seen);
+        let rate = move || if seen.load(Ordering::SeqCst) { FAST } else { 4 << 10 };
+        (!small).then(|| Reply::ranged(request, content).paced(rate))
+    })
+    .await;
+    world.options.connections = connections;
+    let client = HubClient::new(world.options.clone()).unwrap();
+    let small = request(SIZE, &[0..1000]);
+    let big = request(SIZE, &[1000..SIZE]);
+    let (sink, cancel, other) = (Arc::clone(&world.sink), world.cancel.clone(), client.clone());
+    let transfer = tokio::spawn(async move { other.transfer(&big, sink, &cancel).await });
+    while world.cdn.busiest() < connections {
+        tokio::task::yield_now().await;
+    }
+    let sink = Arc::new(MemorySink::new(SIZE));
+    client.transfer(&small, Arc::clone(&sink) as _, &world.cancel).await.unwrap();
+    sink.assert_holds(&world.content, &[0..1000]);
+    assert!(!transfer.is_finished());
+    done.store(true, Ordering::SeqCst);
+    transfer.await.unwrap().unwrap();
+    world.sink.assert_holds(&world.content, &[1000..SIZE]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_file_gets_one_of_several_connections_of_a_big_one() {
+    a_small_file_comes_through(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_file_gets_the_only_connection_of_a_big_one() {
+    a_small_file_comes_through(1).await;
 }

@@ -15,5 +15,6 @@ mod refusals;
 mod scan;
 mod server;
 mod sink;
+mod stalls;
 mod transfer;
 mod world;

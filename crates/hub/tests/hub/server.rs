@@ -35,12 +35,15 @@ impl Request {
     }
 }
 
+/// Bytes per second, asked anew for each piece.
+pub(crate) type Rate = Arc<dyn Fn() -> usize + Send + Sync>;
+
 /// What a server does after the response head.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Step {
     Send(Vec<u8>),
-    /// Sends at this many bytes per second.
-    Throttled(Vec<u8>, usize),
+    /// Sends at this rate.
+    Paced(Vec<u8>, Rate),
     /// Never sends anything again, and keeps the connection open.
     Hang,
     /// Closes the connection.
@@ -48,7 +51,7 @@ pub(crate) enum Step {
 }
 
 /// An answer: status, headers, and the steps of its body.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
@@ -95,10 +98,16 @@ impl Reply {
         self
     }
 
+    /// The same answer, at a rate.
+    pub(crate) fn paced(self, rate: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        let body = self.body();
+        self.steps([Step::Paced(body, Arc::new(rate))])
+    }
+
     /// The body as one piece.
     pub(crate) fn body(&self) -> Vec<u8> {
         let sent = |step: &Step| match step {
-            Step::Send(bytes) | Step::Throttled(bytes, _) => bytes.clone(),
+            Step::Send(bytes) | Step::Paced(bytes, _) => bytes.clone(),
             Step::Hang | Step::Close => Vec::new(),
         };
         self.steps.iter().flat_map(sent).collect()
@@ -196,7 +205,7 @@ async fn serve(stream: TcpStream, connection: usize, handler: &Handler, log: &Lo
         for step in reply.steps {
             match step {
                 Step::Send(bytes) => stream.write_all(&bytes).await?,
-                Step::Throttled(bytes, rate) => throttled(&mut stream, &bytes, rate).await?,
+                Step::Paced(bytes, rate) => paced(&mut stream, &bytes, &*rate).await?,
                 Step::Hang => std::future::pending().await,
                 Step::Close => return Ok(()),
             }
@@ -206,11 +215,17 @@ async fn serve(stream: TcpStream, connection: usize, handler: &Handler, log: &Lo
 }
 
 /// Sends a slice every 20 ms: the rate is the behaviour under test, nothing waits for it to pass.
-async fn throttled(stream: &mut BufReader<TcpStream>, bytes: &[u8], rate: usize) -> std::io::Result<()> {
+async fn paced(
+    stream: &mut BufReader<TcpStream>,
+    mut bytes: &[u8],
+    rate: &(dyn Fn() -> usize + Send + Sync),
+) -> std::io::Result<()> {
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    for slice in bytes.chunks(rate / 50) {
+    while !bytes.is_empty() {
         ticks.tick().await;
+        let (slice, rest) = bytes.split_at((rate() / 50).min(bytes.len()));
         stream.write_all(slice).await?;
+        bytes = rest;
     }
     Ok(())
 }
