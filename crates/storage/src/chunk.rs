@@ -68,6 +68,15 @@ pub(crate) fn chunk_key(incarnation: &Incarnation, n: u32) -> String {
     format!("file:{}:chunk:{n:08x}", incarnation.to_hex())
 }
 
+/// The incarnation and number in a key of [`chunk_key`].
+pub(crate) fn parse_chunk_key(key: &[u8]) -> Option<(Incarnation, u32)> {
+    let text = std::str::from_utf8(key).ok()?.strip_prefix("file:")?;
+    let (incarnation, n) = text.split_once(":chunk:")?;
+    let mut bytes = [0; 16];
+    hex::decode_to_slice(incarnation, &mut bytes).ok()?;
+    Some((Incarnation(bytes), u32::from_str_radix(n, 16).ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +97,16 @@ mod tests {
     fn keys_sort_by_number() {
         let incarnation = Incarnation([0xab; 16]);
         assert!(chunk_key(&incarnation, 2) < chunk_key(&incarnation, 10));
+    }
+
+    #[test]
+    fn a_key_is_read_back_and_no_other_text_is() {
+        let incarnation = Incarnation([0xab; 16]);
+        let key = chunk_key(&incarnation, 0x12_3456);
+        assert_eq!(parse_chunk_key(key.as_bytes()), Some((incarnation, 0x12_3456)));
+        for other in ["", "file:", &key[..40], &key.replace("file", "blob"), &key.replace("ab", "zz")] {
+            assert_eq!(parse_chunk_key(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

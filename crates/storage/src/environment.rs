@@ -1,12 +1,13 @@
 //! The two libmdbx environments and their constants.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::MutexGuard;
 
 use libmdbx::{
-    Database, DatabaseKind, DatabaseOptions, Mode, NoWriteMap, PageSize, RW, ReadWriteOptions, SyncMode,
-    TableFlags, Transaction, WriteMap,
+    Database, DatabaseKind, DatabaseOptions, Mode, NoWriteMap, ObjectLength, PageSize, RW, ReadWriteOptions,
+    SyncMode, TableFlags, Transaction, WriteMap,
 };
 
 use crate::closing::OpenToken;
@@ -259,6 +260,16 @@ impl ChunkEnvironment {
         disk_bytes(self.data_file()?, &self.path)
     }
 
+    /// Visits the key and the length of every value in the newest state, in the order of the keys.
+    pub(crate) fn visit(&self, visit: impl FnMut(&[u8], usize)) -> Result<()> {
+        check(self.process, &self.path)?;
+        let visited = match &self.database {
+            ChunkDatabase::Writable(database) => visit_all(database, visit),
+            ChunkDatabase::ReadOnly(database) => visit_all(database, visit),
+        };
+        visited.map_err(|error| StorageError::database("list the chunks", &self.path, error))
+    }
+
     pub(crate) fn table(&self) -> TableHandle {
         self.table
     }
@@ -277,4 +288,18 @@ impl Drop for ChunkEnvironment {
     fn drop(&mut self) {
         self.closing = platform::pause_forks().ok();
     }
+}
+
+fn visit_all<K: DatabaseKind>(
+    database: &Database<K>,
+    mut visit: impl FnMut(&[u8], usize),
+) -> libmdbx::Result<()> {
+    let txn = database.begin_ro_txn()?;
+    let table = txn.open_table(Some(CHUNK_TABLE))?;
+    let mut cursor = txn.cursor(&table)?;
+    for row in cursor.iter_start::<Cow<'_, [u8]>, ObjectLength>() {
+        let (key, ObjectLength(length)) = row?;
+        visit(&key, length);
+    }
+    Ok(())
 }

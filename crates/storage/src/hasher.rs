@@ -8,6 +8,7 @@ use std::thread::{Builder, JoinHandle};
 use sha1_checked::Sha1;
 use sha2::{Digest as _, Sha256};
 
+use crate::block::crc32c;
 use crate::digest::Digest;
 use crate::error::{Result, StorageError};
 use crate::journal::Journal;
@@ -17,7 +18,6 @@ use crate::mutex::Mutex;
 use crate::placement::Placement;
 use crate::record::Segment;
 use crate::segments::{combine, segments_of};
-use crate::verify::crc32c;
 
 /// From this many bytes on (256 KiB) a write has a thread of its own beside the hashing: starting one takes about as long as
 /// hashing 32 KiB.

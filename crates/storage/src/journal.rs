@@ -12,12 +12,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::block::crc32c;
 use crate::digest::{BlobName, Incarnation};
 use crate::record::Segment;
 use crate::store::Store;
-use crate::verify::crc32c;
 
 const MAGIC: &[u8; 8] = b"TABWRITE";
+/// What follows the blob's name in the name of its journal.
+const SUFFIX: &str = ".written";
 const HEADER: usize = 24;
 const ENTRY: usize = 20;
 
@@ -64,8 +66,15 @@ impl Journal {
 
 impl Store {
     pub(crate) fn journal_path(&self, name: &BlobName) -> PathBuf {
-        self.locks().join(format!("{}.written", name.to_hex()))
+        self.locks().join(format!("{}{SUFFIX}", name.to_hex()))
     }
+}
+
+/// The blob whose journal a file of this name is.
+pub(crate) fn journal_of(file: &str) -> Option<BlobName> {
+    let mut name = BlobName([0; 32]);
+    hex::decode_to_slice(file.strip_suffix(SUFFIX)?, &mut name.0).ok()?;
+    Some(name)
 }
 
 /// Removes the journal at `path`. One that stays is harmless: its incarnation never comes again.

@@ -40,6 +40,23 @@ pub struct RepoScope {
 }
 
 impl RepoScope {
+    /// The scope in the key of a file, a use or a quant; `None` for any other key. A repository's name has neither `@` nor `:`.
+    #[must_use]
+    pub fn in_key(key: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(key).ok()?;
+        let (table, rest) = text.split_once(':')?;
+        let rest = match table {
+            "meta" | "quant" => rest,
+            "use" => rest.split_once(':')?.1,
+            _ => return None,
+        };
+        let (endpoint, rest) = rest.split_once(':')?;
+        let (repo, rest) = rest.split_once('@')?;
+        let (commit, _) = rest.split_once(':')?;
+        let endpoint = EndpointId(endpoint.to_owned());
+        Some(Self { endpoint, repo: repo.to_owned(), commit: commit.to_owned() })
+    }
+
     fn text(&self) -> String {
         format!("{}:{}@{}", self.endpoint.as_str(), self.repo, self.commit)
     }
@@ -68,6 +85,18 @@ impl Key {
         Self(format!("meta:{}:", scope.text()).into_bytes())
     }
 
+    /// Prefix of all files of all endpoints.
+    #[must_use]
+    pub fn all_files() -> Self {
+        Self(b"meta:".to_vec())
+    }
+
+    /// Prefix of all files of a repository.
+    #[must_use]
+    pub fn repo_files(endpoint: &EndpointId, repo: &str) -> Self {
+        Self(format!("meta:{}:{repo}@", endpoint.as_str()).into_bytes())
+    }
+
     /// Prefix of all files of an endpoint.
     #[must_use]
     pub fn endpoint_files(endpoint: &EndpointId) -> Self {
@@ -92,10 +121,33 @@ impl Key {
         Self(format!("inline:{name}").into_bytes())
     }
 
+    /// Prefix of all blobs stored inline.
+    #[must_use]
+    pub fn inlines() -> Self {
+        Self(b"inline:".to_vec())
+    }
+
+    /// The blob that the key of a blob, an inline blob or a use names; `None` for any other key.
+    #[must_use]
+    pub fn blob_name(key: &[u8]) -> Option<BlobName> {
+        let text = std::str::from_utf8(key).ok()?;
+        let (table, rest) = text.split_once(':')?;
+        let digits = rest.get(..64).filter(|_| matches!(table, "blob" | "inline" | "use"))?;
+        let mut name = [0; 32];
+        hex::decode_to_slice(digits, &mut name).ok()?;
+        Some(BlobName(name))
+    }
+
     /// `use:{sha256}:{endpoint}:{repo}@{commit}:{path}`.
     #[must_use]
     pub fn usage(name: &BlobName, scope: &RepoScope, path: &str) -> Self {
         Self::with_tail(&format!("use:{name}:{}:", scope.text()), path)
+    }
+
+    /// Prefix of all uses of all blobs.
+    #[must_use]
+    pub fn all_usages() -> Self {
+        Self(b"use:".to_vec())
     }
 
     /// Prefix of all uses of a blob.
@@ -150,6 +202,12 @@ impl Key {
     #[must_use]
     pub fn quants(scope: &RepoScope) -> Self {
         Self(format!("quant:{}:", scope.text()).into_bytes())
+    }
+
+    /// Prefix of all quants of all endpoints.
+    #[must_use]
+    pub fn all_quants() -> Self {
+        Self(b"quant:".to_vec())
     }
 
     /// Prefix of all quants of an endpoint.
@@ -213,6 +271,24 @@ mod tests {
         assert!(key.as_bytes().len() <= LONGEST);
         assert_ne!(key, Key::file(&scope(), &b));
         assert!(key.as_bytes().starts_with(Key::files(&scope()).as_bytes()));
+    }
+
+    #[test]
+    fn a_key_tells_its_scope_and_its_blob() {
+        let name = BlobName([7; 32]);
+        for path in ["a:b@c/d", &"x".repeat(5_000)] {
+            for key in
+                [Key::file(&scope(), path), Key::usage(&name, &scope(), path), Key::quant(&scope(), path)]
+            {
+                assert_eq!(RepoScope::in_key(key.as_bytes()), Some(scope()));
+            }
+            assert_eq!(Key::blob_name(Key::usage(&name, &scope(), path).as_bytes()), Some(name));
+        }
+        for key in [Key::blob(&name), Key::inline(&name)] {
+            assert_eq!(Key::blob_name(key.as_bytes()), Some(name));
+            assert_eq!(RepoScope::in_key(key.as_bytes()), None);
+        }
+        assert_eq!(Key::blob_name(Key::manifest(&scope()).as_bytes()), None);
     }
 
     #[test]

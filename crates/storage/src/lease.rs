@@ -16,6 +16,9 @@ use crate::store::Store;
 /// What files of announcements begin with, before the digest of what is announced.
 pub(crate) const ANNOUNCEMENT: &str = "quant-";
 
+/// Begins the line of a note that names the reservation.
+const INCARNATION: &str = "incarnation ";
+
 /// The lease of one blob. Dropping it frees it.
 #[derive(Debug)]
 pub struct Lease {
@@ -40,15 +43,17 @@ impl Lease {
         self.overwrite(&written_line(Some(written()))).ok();
     }
 
-    /// Leaves a note in the file: bytes that are here (not known yet), and for people who look into the folder the process id,
-    /// the start of the lease, the incarnation.
-    pub(crate) fn note(&self, incarnation: Option<&Incarnation>) {
+    /// Leaves a note in the file: bytes that are here (not known yet), for people who look into the folder the process id and the
+    /// start of the lease, and the reservation the lease protects. It is there before the reservation is: whoever finds chunks in
+    /// C that no record in M names looks here before it takes them for abandoned.
+    pub(crate) fn note(&self, incarnation: Option<&Incarnation>) -> Result<()> {
         let started = now_ms();
         let incarnation = incarnation.map_or_else(|| "-".to_owned(), Incarnation::to_hex);
         let (line, pid) = (written_line(None), std::process::id());
-        let text = format!("{line}pid {pid}\nstarted_ms {started}\nincarnation {incarnation}\n");
+        let text = format!("{line}pid {pid}\nstarted_ms {started}\n{INCARNATION}{incarnation}\n");
         let _writing = self.writing.lock();
-        self.lock.file().set_len(0).and_then(|()| self.overwrite(&text)).ok();
+        let written = self.lock.file().set_len(0).and_then(|()| self.overwrite(&text));
+        written.map_err(|error| StorageError::io("write a lock file", self.lock.path(), error))
     }
 
     fn overwrite(&self, text: &str) -> std::io::Result<()> {
@@ -56,6 +61,14 @@ impl Lease {
         file.seek(SeekFrom::Start(0))?;
         file.write_all(text.as_bytes())
     }
+}
+
+/// The reservation in a note.
+pub(crate) fn noted_incarnation(note: &str) -> Option<Incarnation> {
+    let digits = note.lines().find_map(|line| line.strip_prefix(INCARNATION))?;
+    let mut bytes = [0; 16];
+    hex::decode_to_slice(digits, &mut bytes).ok()?;
+    Some(Incarnation(bytes))
 }
 
 impl Drop for Lease {
@@ -100,7 +113,8 @@ impl Store {
         let lock = LockFile::take(&self.lease_path(name))?;
         Ok(lock.map(|lock| {
             let lease = Lease { lock, name: *name, writing: Mutex::new(()) };
-            lease.note(None);
+            // On a full disk blobs are still removed: only a reservation needs its note.
+            lease.note(None).ok();
             lease
         }))
     }

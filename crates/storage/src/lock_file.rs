@@ -69,6 +69,11 @@ impl LockFile {
         Ok(())
     }
 
+    /// Where its file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The open file.
     pub(crate) fn file(&self) -> &File {
         &self.file

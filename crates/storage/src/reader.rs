@@ -40,11 +40,8 @@ enum Content {
     Chunks(PinnedChunks),
 }
 
-/// What M says about a blob, read in one transaction.
-struct Found {
-    record: BlobRecord,
-    inline: Option<Vec<u8>>,
-}
+/// What M says about a blob, read in one transaction: its record, and its bytes when they are inline.
+type Found = (BlobRecord, Option<Vec<u8>>);
 
 impl Store {
     /// Opens a complete blob; `None` when it is not here or not complete. The order is M, then C: a blob that another process
@@ -76,7 +73,7 @@ impl Store {
     }
 
     /// The record of a complete blob, with its bytes when they are inline.
-    fn find(&self, name: &BlobName) -> Result<Option<Found>> {
+    pub(crate) fn find(&self, name: &BlobName) -> Result<Option<Found>> {
         self.read(|t| {
             let complete = |record: &BlobRecord| record.state != BlobState::Partial;
             let Some(record) = t.get::<Blobs>(&Key::blob(name))?.filter(complete) else { return Ok(None) };
@@ -84,27 +81,28 @@ impl Store {
                 BlobState::Inline => t.get::<Inlines>(&Key::inline(name))?.map(|bytes| bytes.0),
                 BlobState::Partial | BlobState::Complete => None,
             };
-            Ok(Some(Found { record, inline }))
+            Ok(Some((record, inline)))
         })
     }
 
     /// The reader for what was found in M; `None` when its chunks are not in C any more.
     fn open_found(self: &Arc<Self>, name: &BlobName, found: Found) -> Result<Option<Arc<BlobReader>>> {
-        let incarnation = Incarnation(found.record.incarnation);
-        self.note_use(name, &found.record)?;
+        let (record, inline) = found;
+        let incarnation = Incarnation(record.incarnation);
+        self.note_use(name, &record)?;
         if let Some(reader) = self.readers.get(name, incarnation) {
             return Ok(Some(reader));
         }
-        let content = match (found.record.state, found.inline) {
+        let content = match (record.state, inline) {
             (BlobState::Inline, Some(bytes)) => Some(Content::Inline(bytes)),
             (BlobState::Inline, None) => None,
             _ => {
                 let pin = self.readers.pin(self)?;
-                PinnedChunks::find(pin, incarnation, found.record.size)?.map(Content::Chunks)
+                PinnedChunks::find(pin, incarnation, record.size)?.map(Content::Chunks)
             }
         };
         let Some(content) = content else { return Ok(None) };
-        let reader = BlobReader::new(Arc::clone(self), *name, found.record, content)?;
+        let reader = BlobReader::new(Arc::clone(self), *name, record, content)?;
         Ok(Some(self.readers.insert(incarnation, Arc::new(reader))))
     }
 }

@@ -50,7 +50,7 @@ impl Store {
                 journal::remove(&self.journal_path(lease.name()));
             }
             freed.blobs += removed.len() as u64;
-            self.remove_chunks(&removed)?;
+            self.delete_chunks(&removed.iter().flat_map(chunks_of).collect::<Vec<_>>())?;
         }
         if freed.blobs > 0 {
             // The pins of this process's other readers would keep the space. A damaged one keeps its pin: that is for its own
@@ -92,9 +92,8 @@ impl Store {
         })
     }
 
-    /// Then C, in short transactions.
-    fn remove_chunks(&self, removed: &[BlobRecord]) -> Result<()> {
-        let chunks: Vec<(Incarnation, u32)> = removed.iter().flat_map(chunks_of).collect();
+    /// Then C, in short transactions. Chunks that are not there are no error.
+    pub(crate) fn delete_chunks(&self, chunks: &[(Incarnation, u32)]) -> Result<()> {
         for some in chunks.chunks(CHUNKS_PER_RESERVE) {
             self.write_chunks(|t| {
                 some.iter().try_for_each(|(incarnation, n)| {

@@ -16,9 +16,8 @@ const DELETE_ROOM: u64 = 16 << 20;
 
 impl Store {
     /// Reserves chunks for a file of `size` bytes under a new incarnation, durable and with room on the disk. Nothing is left
-    /// of it when it fails.
-    pub(crate) fn reserve(&self, size: u64) -> Result<Incarnation> {
-        let incarnation = Incarnation::random()?;
+    /// of it when it fails. Until M names the incarnation, the note of a live lease must.
+    pub(crate) fn reserve(&self, incarnation: Incarnation, size: u64) -> Result<()> {
         let _room = self.lock_room()?;
         self.check_room(run_pages(size, 0..chunk_count(size)).iter().sum::<u64>() * CHUNK_PAGE as u64)?;
         let mut reserved = 0;
@@ -31,7 +30,7 @@ impl Store {
             }
             reserved = end;
         }
-        Ok(incarnation)
+        Ok(())
     }
 
     fn reserve_some(&self, incarnation: Incarnation, size: u64, chunks: Range<u64>) -> Result<()> {
@@ -110,7 +109,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = StorageRegistry::new(folder.path()).open("s".as_ref(), StoreOptions::default()).unwrap();
         let size = 17 * CHUNK_SIZE + 70_000;
-        let incarnation = store.reserve(size).unwrap();
+        let incarnation = Incarnation::random().unwrap();
+        store.reserve(incarnation, size).unwrap();
         let placement = Placement::find(&store.chunks, incarnation, size).unwrap().unwrap();
         let places = [0, 16 * CHUNK_SIZE - 1000, 17 * CHUNK_SIZE - 1, size - 2000];
         for (seed, offset) in (1_u8..).zip(places) {
@@ -135,12 +135,14 @@ mod tests {
         let store = StorageRegistry::new(folder.path()).open("s".as_ref(), StoreOptions::default()).unwrap();
         let before = |store: &Store| store.chunks.writable().unwrap().info().unwrap().last_pgno();
         for _ in 0..3 {
-            let incarnation = store.reserve(CHUNK_SIZE).unwrap();
+            let incarnation = Incarnation::random().unwrap();
+            store.reserve(incarnation, CHUNK_SIZE).unwrap();
             store.release(&incarnation, CHUNK_SIZE).unwrap();
         }
         let end = before(&store);
         for _ in 0..20 {
-            let incarnation = store.reserve(CHUNK_SIZE).unwrap();
+            let incarnation = Incarnation::random().unwrap();
+            store.reserve(incarnation, CHUNK_SIZE).unwrap();
             store.release(&incarnation, CHUNK_SIZE).unwrap();
         }
         assert!(before(&store) <= end, "{} pages, then {}", end, before(&store));

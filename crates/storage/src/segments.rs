@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use crc_fast::CrcAlgorithm::Crc32Iscsi;
 
+use crate::block::crc32c;
 use crate::layout::BLOCK_SIZE;
 use crate::record::Segment;
-use crate::verify::crc32c;
 
 /// CRC32C of two adjacent runs from the CRCs of each.
 pub(crate) fn combine(first: u32, second: u32, second_length: u64) -> u32 {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use libmdbx::{NoWriteMap, RO, RW, Transaction, TransactionKind, WriteFlags};
+use libmdbx::{NoWriteMap, ObjectLength, RO, RW, Transaction, TransactionKind, WriteFlags};
 
 use crate::error::{Result, StorageError};
 use crate::key::Key;
@@ -55,6 +55,17 @@ fn scan<T: Table, K: TransactionKind>(
     Ok(())
 }
 
+fn contains<T: Table, K: TransactionKind>(
+    txn: &Transaction<'_, K, NoWriteMap>,
+    path: &Path,
+    key: &Key,
+) -> Result<bool> {
+    let fail = |error| StorageError::database("look for a record", path, error);
+    let table = txn.open_table(Some(T::NAME)).map_err(fail)?;
+    let length: Option<ObjectLength> = txn.get(&table, key.as_bytes()).map_err(fail)?;
+    Ok(length.is_some())
+}
+
 impl ReadTransaction<'_> {
     /// The record under `key`.
     ///
@@ -62,6 +73,32 @@ impl ReadTransaction<'_> {
     /// [`StorageError::Corrupt`] when its bytes do not validate.
     pub fn get<T: Table>(&self, key: &Key) -> Result<Option<T::Value>> {
         get::<T, _>(&self.inner, self.path, key)
+    }
+
+    /// Whether there is a record under `key`, which is not read.
+    ///
+    /// # Errors
+    /// [`StorageError::Database`] when libmdbx refuses.
+    pub fn contains<T: Table>(&self, key: &Key) -> Result<bool> {
+        contains::<T, _>(&self.inner, self.path, key)
+    }
+
+    /// Visits the keys that start with `prefix`, in order. The records are not read.
+    ///
+    /// # Errors
+    /// What `visit` returns, or [`StorageError::Database`].
+    pub fn keys<T: Table>(&self, prefix: &Key, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let fail = |error| StorageError::database("scan a table", self.path, error);
+        let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
+        let mut cursor = self.inner.cursor(&table).map_err(fail)?;
+        for row in cursor.iter_from::<Cow<'_, [u8]>, ObjectLength>(prefix.as_bytes()) {
+            let (key, _) = row.map_err(fail)?;
+            if !key.starts_with(prefix.as_bytes()) {
+                break;
+            }
+            visit(&key)?;
+        }
+        Ok(())
     }
 
     /// Visits the records whose key starts with `prefix`, in key order, until `visit` breaks.
@@ -103,10 +140,7 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// [`StorageError::Database`] when libmdbx refuses.
     pub fn contains<T: Table>(&self, key: &Key) -> Result<bool> {
-        let fail = |error| StorageError::database("look for a record", self.path, error);
-        let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
-        let length: Option<libmdbx::ObjectLength> = self.inner.get(&table, key.as_bytes()).map_err(fail)?;
-        Ok(length.is_some())
+        contains::<T, _>(&self.inner, self.path, key)
     }
 
     /// Writes `value` under `key`, replacing what was there.

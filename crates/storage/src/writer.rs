@@ -71,10 +71,8 @@ impl Store {
         let work = match record {
             Some(BlobRecord { state: BlobState::Complete | BlobState::Inline, .. }) => None,
             _ if size < INLINE_LIMIT => return Err(refused(name, "it is under 64 KiB: use put_bytes")),
-            record => Some(self.start_work(name, size, expected, record)?),
+            record => Some(self.start_work(&lease, size, expected, record)?),
         };
-        let incarnation = work.as_ref().map(|work| work.ledger.identity().incarnation);
-        lease.note(incarnation.as_ref());
         let resumed_from = work.as_ref().map_or(size, |work| work.ledger.covered());
         lease.show(|| resumed_from);
         let store = Arc::clone(self);
@@ -83,15 +81,16 @@ impl Store {
 
     fn start_work(
         &self,
-        name: BlobName,
+        lease: &Lease,
         size: u64,
         expected: Digest,
         record: Option<BlobRecord>,
     ) -> Result<Work> {
+        let name = *lease.name();
         let provisional = matches!(expected, Digest::GitSha1(_));
-        let (incarnation, placement, segments) = match self.resume(name, size, record)? {
+        let (incarnation, placement, segments) = match self.resume(lease, size, record)? {
             Some(found) => found,
-            None => self.begin(name, size, provisional)?,
+            None => self.begin(lease, size, provisional)?,
         };
         let identity = BlobIdentity { name, size, incarnation, provisional };
         let (journal, claimed) = Journal::open(self.journal_path(&name), &incarnation);
@@ -109,7 +108,7 @@ impl Store {
     }
 
     /// The chunks of a partial blob, when they still fit; drops it otherwise.
-    fn resume(&self, name: BlobName, size: u64, record: Option<BlobRecord>) -> Result<Option<Found>> {
+    fn resume(&self, lease: &Lease, size: u64, record: Option<BlobRecord>) -> Result<Option<Found>> {
         let Some(record) = record else { return Ok(None) };
         let incarnation = Incarnation(record.incarnation);
         let placement = match Placement::find(&self.chunks, incarnation, size) {
@@ -118,14 +117,33 @@ impl Store {
             Err(error) => return Err(error),
         };
         match placement {
-            Some(placement) => Ok(Some((incarnation, placement, record.segments))),
-            None => self.forget(name, &record).map(|()| None),
+            Some(placement) => {
+                // For people who look into the folder: M names this reservation.
+                lease.note(Some(&incarnation)).ok();
+                Ok(Some((incarnation, placement, record.segments)))
+            }
+            None => self.forget(*lease.name(), &record).map(|()| None),
         }
     }
 
-    /// Reserves chunks and records the blob: C, its pin, then M.
-    fn begin(&self, name: BlobName, size: u64, provisional: bool) -> Result<Found> {
-        let incarnation = self.reserve(size)?;
+    /// Reserves chunks and records the blob: its lease, C, its pin, then M.
+    fn begin(&self, lease: &Lease, size: u64, provisional: bool) -> Result<Found> {
+        self.begin_between(lease, size, provisional, || {})
+    }
+
+    /// As [`Store::begin`]; `between` runs when the reservation is in C and not yet in M.
+    pub(crate) fn begin_between(
+        &self,
+        lease: &Lease,
+        size: u64,
+        provisional: bool,
+        between: impl FnOnce(),
+    ) -> Result<Found> {
+        let incarnation = Incarnation::random()?;
+        lease.note(Some(&incarnation))?;
+        self.reserve(incarnation, size)?;
+        between();
+        let name = *lease.name();
         let begun = self.record_new(BlobIdentity { name, size, incarnation, provisional });
         if begun.is_err() {
             // The first error counts; what cannot be given back now is an orphan for prune.
@@ -145,7 +163,7 @@ impl Store {
 }
 
 /// A reservation: its incarnation, where it lies, and what of it is recorded.
-type Found = (Incarnation, Placement, Vec<Segment>);
+pub(crate) type Found = (Incarnation, Placement, Vec<Segment>);
 
 impl BlobWriter {
     /// Name under which the blob is written: its sha256, or the provisional name.

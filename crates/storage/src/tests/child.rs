@@ -6,9 +6,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use super::fixture::{Content, add, open};
+use crate::block::crc32c;
 use crate::mapping::Mapping;
 use crate::store::Store;
-use crate::verify::crc32c;
 
 /// Names the folder for a child; its absence tells a child test that nobody started it.
 const FOLDER: &str = "TABAGENT_TEST_FOLDER";
@@ -113,6 +113,17 @@ impl Work {
                     assert_eq!(crc32c(view), content.crc(), "the view of {content:?} changed");
                 }
             }
+            "reserve" => {
+                let content = Content::dense(number(1), number(2));
+                let lease = store.try_lease(&content.name()).unwrap().unwrap();
+                // Stopped here until the next command, of any kind.
+                let stopped = || {
+                    print!("{ANSWER}");
+                    std::io::stdin().read_line(&mut String::new()).unwrap();
+                };
+                store.begin_between(&lease, content.size, false, stopped).unwrap();
+                drop(lease);
+            }
             "refresh" => drop(store.refresh_pins().unwrap()),
             "drop" => self.views.clear(),
             other => panic!("unknown command {other}"),
@@ -125,8 +136,10 @@ impl Work {
 fn peer() {
     let store = store_of_child();
     let mut work = Work::default();
-    for command in std::io::stdin().lines() {
-        work.run(&store, &command.unwrap());
+    let mut command = String::new();
+    while std::io::stdin().read_line(&mut command).unwrap() > 0 {
+        work.run(&store, command.trim_end());
         print!("{ANSWER}");
+        command.clear();
     }
 }

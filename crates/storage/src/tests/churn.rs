@@ -7,9 +7,9 @@ use tempfile::TempDir;
 
 use super::child::Peer;
 use super::fixture::{Content, add, new_store};
+use crate::block::crc32c;
 use crate::mapping::Mapping;
 use crate::store::Store;
-use crate::verify::crc32c;
 
 const MIB: u64 = 1 << 20;
 const ROUNDS: u64 = 40;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use crate::block::crc32c;
 use crate::chunk::{ChunkHeader, chunk_key};
 use crate::digest::{BlobName, Incarnation};
 use crate::extent::pieces;
@@ -15,7 +16,6 @@ use crate::record::{BlobRecord, BlobState, Segment};
 use crate::registry::{StorageRegistry, StoreOptions};
 use crate::store::Store;
 use crate::table::{Blobs, InlineBytes, Inlines};
-use crate::verify::crc32c;
 
 /// Opens the store in `folder`.
 pub(crate) fn open(folder: &Path) -> Arc<Store> {

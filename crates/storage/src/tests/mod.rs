@@ -1,9 +1,12 @@
 //! Tests that look below the public interface.
 
+mod checking;
 mod child;
 mod churn;
 mod fixture;
 mod limits;
+mod orphan;
+mod partial;
 mod pinning;
 mod reading;
 mod removal;

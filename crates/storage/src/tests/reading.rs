@@ -178,7 +178,7 @@ fn a_damaged_block_is_found_and_named_and_the_others_are_fine() {
     reader.verify(0..BLOCK_SIZE).unwrap();
     reader.verify(2 * BLOCK_SIZE..content.size).unwrap();
     let message = reader.verify(BLOCK_SIZE..BLOCK_SIZE + 1).unwrap_err().to_string();
-    let expected = crate::verify::crc32c(&content.bytes(BLOCK_SIZE..2 * BLOCK_SIZE));
+    let expected = crate::block::crc32c(&content.bytes(BLOCK_SIZE..2 * BLOCK_SIZE));
     for part in [content.name().to_hex(), format!("offset {BLOCK_SIZE} "), format!("expected {expected:08x}")]
     {
         assert!(message.contains(&part), "{message}");
