@@ -381,6 +381,21 @@ export declare class ModelCache implements AsyncDisposable {
      * @param destination - Path of the file to write, not of a folder.
      */
     exportFile(repo: string, path: string, destination: string, options?: ExportOptions): Promise<ExportReport>;
+    /**
+     * Compares every stored byte with the checksum it had when it was stored, as fast as the disk and the memory allow, and
+     * finds what is missing and what nobody refers to. Damage is no error but in the report; what is served stays the same,
+     * except that files whose bytes are gone do not count as stored any more.
+     *
+     * Fails with `ERR_REPO_NOT_FOUND` for a repository that is not in the store, `ERR_CORRUPT` where the store's records
+     * themselves are damaged, or `ERR_IO`.
+     *
+     * @example
+     * ```ts
+     * const { damaged, missing } = await cache.verify()
+     * for (const { repo, path, offset } of damaged) console.error(`${repo}/${path} is damaged at ${offset}`)
+     * ```
+     */
+    verify(options?: VerifyOptions): Promise<VerifyReport>;
     /** What the store holds now. */
     stats(): CacheStats;
     /**
@@ -628,6 +643,56 @@ export declare interface ScanOptions extends RevisionOptions {
     refresh?: boolean;
     /** Ends this call with `signal.reason`. */
     signal?: AbortSignal;
+}
+
+/** Options of {@link ModelCache.verify}. */
+export declare interface VerifyOptions {
+    /**
+     * Check only the files of this repository.
+     *
+     * @defaultValue everything in the store, of all endpoints
+     */
+    repo?: string;
+    /** Ends this call with `signal.reason` at once, and the check with it. */
+    signal?: AbortSignal;
+    /**
+     * Called at most 20 times a second with the bytes compared so far, always once at 100 %, never after the promise settled.
+     * An exception in it ends the call, which rejects with that exception.
+     */
+    onProgress?: (progress: Progress) => void;
+}
+
+/** What a check of the store found. */
+export declare interface VerifyReport {
+    /** Stored files that were checked, counted once per commit. */
+    files: number;
+    /** Bytes that were compared; those that files share count once. */
+    bytes: number;
+    /**
+     * Bytes that are not those that were stored, as the damaged blocks of at most 4 MiB, neighbours joined. Such a file counts as
+     * stored, and without `verify` its damaged bytes are handed out.
+     */
+    damaged: {
+        repo: string;
+        /** Commit the file belongs to. */
+        commit: string;
+        path: string;
+        /** First damaged byte of the file. */
+        offset: number;
+        length: number;
+        /** Whether they are right again. */
+        repaired: boolean;
+        /** Why not, where more is known than that nobody tried. */
+        why?: string;
+    }[];
+    /** Files whose bytes are nowhere. They do not count as stored any more: download them again. */
+    missing: {
+        repo: string;
+        commit: string;
+        path: string;
+    }[];
+    /** What nobody refers to and `prune()` removes; 0 when only one repository was checked. */
+    orphans: number;
 }
 
 export { }

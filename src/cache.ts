@@ -19,8 +19,10 @@ import {
   revisionSchema,
   type ScanOptions,
   scanSchema,
+  type VerifyOptions,
+  verifySchema,
 } from './options.js'
-import type { CacheStats, RemoveReport } from './report.js'
+import type { CacheStats, RemoveReport, VerifyReport } from './report.js'
 import { defaultRuntime, type Runtime } from './runtime.js'
 import { VERSION } from './version.js'
 
@@ -275,6 +277,27 @@ export class ModelCache implements AsyncDisposable {
     const { call, native } = splitCall(checkOptions(options, exportSchema))
     return runNative(this.#runtime.binding, call, (operation, nudge) =>
       this.#native.exportFile(repo, path, { ...native, destination: resolve(destination) }, operation, nudge),
+    )
+  }
+
+  /**
+   * Compares every stored byte with the checksum it had when it was stored, as fast as the disk and the memory allow, and
+   * finds what is missing and what nobody refers to. Damage is no error but in the report; what is served stays the same,
+   * except that files whose bytes are gone do not count as stored any more.
+   *
+   * Fails with `ERR_REPO_NOT_FOUND` for a repository that is not in the store, `ERR_CORRUPT` where the store's records
+   * themselves are damaged, or `ERR_IO`.
+   *
+   * @example
+   * ```ts
+   * const { damaged, missing } = await cache.verify()
+   * for (const { repo, path, offset } of damaged) console.error(`${repo}/${path} is damaged at ${offset}`)
+   * ```
+   */
+  async verify(options?: VerifyOptions): Promise<VerifyReport> {
+    const { call, native } = splitCall(checkOptions(options, verifySchema))
+    return runNative(this.#runtime.binding, call, (operation, nudge) =>
+      this.#native.verify(native, operation, nudge),
     )
   }
 

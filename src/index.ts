@@ -11,6 +11,7 @@ export type {
   RangeOptions,
   RevisionOptions,
   ScanOptions,
+  VerifyOptions,
 } from './options.js'
 export type { FileProgress, Progress } from './progress.js'
-export type { CacheStats, RemoveReport } from './report.js'
+export type { CacheStats, RemoveReport, VerifyReport } from './report.js'

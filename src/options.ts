@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkPaths,
   checkProxy,
+  checkRepo,
   checkSignal,
   checkString,
   checkUrl,
@@ -158,6 +159,23 @@ export interface DownloadOptions extends RevisionOptions {
   keep?: boolean
 }
 
+/** Options of {@link ModelCache.verify}. */
+export interface VerifyOptions {
+  /**
+   * Check only the files of this repository.
+   *
+   * @defaultValue everything in the store, of all endpoints
+   */
+  repo?: string
+  /** Ends this call with `signal.reason` at once, and the check with it. */
+  signal?: AbortSignal
+  /**
+   * Called at most 20 times a second with the bytes compared so far, always once at 100 %, never after the promise settled.
+   * An exception in it ends the call, which rejects with that exception.
+   */
+  onProgress?: (progress: Progress) => void
+}
+
 /** A range of bytes of a file. */
 export interface RangeOptions {
   /**
@@ -208,5 +226,11 @@ export const downloadSchema: Schema<DownloadOptions> = {
 }
 
 export const fetchSchema: Schema<DownloadOptions & GetOptions> = { ...downloadSchema, ...getSchema }
+
+export const verifySchema: Schema<VerifyOptions> = {
+  repo: checkRepo,
+  signal: checkSignal,
+  onProgress: checkFunction,
+}
 
 export const rangeSchema: Schema<RangeOptions> = { start: checkInteger(0), end: checkInteger(0) }

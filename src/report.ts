@@ -12,6 +12,35 @@ export interface RemoveReport {
   kept: { path: string; why: string }[]
 }
 
+/** What a check of the store found. */
+export interface VerifyReport {
+  /** Stored files that were checked, counted once per commit. */
+  files: number
+  /** Bytes that were compared; those that files share count once. */
+  bytes: number
+  /**
+   * Bytes that are not those that were stored, as the damaged blocks of at most 4 MiB, neighbours joined. Such a file counts as
+   * stored, and without `verify` its damaged bytes are handed out.
+   */
+  damaged: {
+    repo: string
+    /** Commit the file belongs to. */
+    commit: string
+    path: string
+    /** First damaged byte of the file. */
+    offset: number
+    length: number
+    /** Whether they are right again. */
+    repaired: boolean
+    /** Why not, where more is known than that nobody tried. */
+    why?: string
+  }[]
+  /** Files whose bytes are nowhere. They do not count as stored any more: download them again. */
+  missing: { repo: string; commit: string; path: string }[]
+  /** What nobody refers to and `prune()` removes; 0 when only one repository was checked. */
+  orphans: number
+}
+
 /** What the store holds now. Repositories, quants and files are those of this endpoint, the rest is the whole store's. */
 export interface CacheStats {
   /** Repositories that were scanned. */

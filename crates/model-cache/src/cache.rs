@@ -17,6 +17,7 @@ use crate::remove::{self, RemoveReport};
 use crate::repo_name::{check_path, check_repo, check_revision};
 use crate::runtime::{blocking, run};
 use crate::stats::{self, CacheStats};
+use crate::verify::{self, VerifyOptions, VerifyReport};
 use crate::{download, scan};
 
 /// An open model cache. Clones share it.
@@ -277,6 +278,18 @@ impl ModelCache {
     pub async fn remove_repo(&self, repo: &str, revision: Option<&str>) -> Result<RemoveReport> {
         let inner = self.inner()?;
         inner.call(remove::repo(Arc::clone(&inner), repo.to_owned(), revision.map(str::to_owned))).await
+    }
+
+    /// Compares every stored byte with the checksums recorded when it was stored, and finds files whose bytes are gone and what
+    /// nobody refers to. Files whose bytes are gone do not count as stored afterwards; damaged ones still do, and are served to
+    /// whoever does not check.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND` for a repository that is not here, `ERR_CORRUPT` when the records themselves
+    /// are damaged, `ERR_IO`, `ERR_CLOSED`. Damaged bytes are no error.
+    pub async fn verify(&self, options: VerifyOptions) -> Result<VerifyReport> {
+        let inner = self.inner()?;
+        inner.call(verify::verify(Arc::clone(&inner), options)).await
     }
 
     /// Counts and sizes of the whole store.

@@ -43,6 +43,7 @@
 mod batch;
 mod cache;
 mod cached_file;
+mod checking;
 mod clock;
 mod download;
 mod error;
@@ -66,7 +67,9 @@ mod scan;
 mod sink;
 mod stats;
 mod status;
+mod stored_file;
 mod transfer;
+mod verify;
 
 pub use cache::ModelCache;
 pub use cached_file::{CachedFile, FileView};
@@ -80,3 +83,4 @@ pub use remove::{Kept, RemoveReport};
 pub use stats::CacheStats;
 pub use tabagent_hub::ProxyOptions;
 pub use tabagent_storage::{BlobReader, Digest, Extent, Link, Mapping, Method, StorageRegistry};
+pub use verify::{DamagedRange, MissingFile, VerifyOptions, VerifyReport};

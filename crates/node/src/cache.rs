@@ -12,9 +12,9 @@ use crate::cached_file::NativeFile;
 use crate::error::to_napi;
 use crate::manifest::{NativeFileInfo, NativeManifest, convert};
 use crate::operation::{Operation, blocking, promise};
-use crate::options::{NativeDownloadOptions, NativeOpenOptions, NativeScanOptions};
+use crate::options::{NativeDownloadOptions, NativeOpenOptions, NativeScanOptions, NativeVerifyOptions};
 use crate::progress::Nudge;
-use crate::report::{NativeCacheStats, NativeRemoveReport};
+use crate::report::{NativeCacheStats, NativeRemoveReport, NativeVerifyReport};
 
 /// One for the process: libmdbx allows a database to be opened once in it, and worker threads share this static.
 static REGISTRY: LazyLock<StorageRegistry> = LazyLock::new(|| StorageRegistry::new(PathBuf::new()));
@@ -209,6 +209,23 @@ impl NativeCache {
     ) -> napi::Result<PromiseRaw<'env, NativeRemoveReport>> {
         let cache = self.cache.clone();
         promise(env, async move { cache.remove_repo(&repo, revision.as_deref()).await })
+    }
+
+    /// Checks what is stored.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "options: NativeVerifyOptions, operation: Operation, nudge?: () => void",
+        ts_return_type = "Promise<NativeVerifyReport>"
+    )]
+    pub fn verify<'env>(
+        &self,
+        env: &'env Env,
+        options: NativeVerifyOptions,
+        operation: &Operation,
+        nudge: Option<Nudge>,
+    ) -> napi::Result<PromiseRaw<'env, NativeVerifyReport>> {
+        let (cache, options) = (self.cache.clone(), options.into_core(operation.latest(), nudge));
+        operation.run(env, async move { cache.verify(options).await })
     }
 
     /// What the store holds.

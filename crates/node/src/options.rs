@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use napi_derive::napi;
-use tabagent_model_cache::{CacheOptions, DownloadOptions, ProxyOptions, ScanOptions};
+use tabagent_model_cache::{CacheOptions, DownloadOptions, ProxyOptions, ScanOptions, VerifyOptions};
 
 use crate::progress::{Latest, Nudge};
 
@@ -104,6 +104,20 @@ impl NativeDownloadOptions {
             keep: self.keep.unwrap_or_default(),
             progress: nudge.map(|nudge| latest.callback(nudge)),
         }
+    }
+}
+
+/// Options of `verify`.
+#[napi(object, object_to_js = false)]
+pub struct NativeVerifyOptions {
+    /// Only this repository.
+    pub repo: Option<String>,
+}
+
+impl NativeVerifyOptions {
+    /// With the reports going to `latest`, where the caller wants to hear of them.
+    pub(crate) fn into_core(self, latest: &Latest, nudge: Option<Nudge>) -> VerifyOptions {
+        VerifyOptions { repo: self.repo, progress: nudge.map(|nudge| latest.callback(nudge)) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reports and statistics as plain objects.
 
 use napi_derive::napi;
-use tabagent_model_cache::{CacheStats, Kept, RemoveReport};
+use tabagent_model_cache::{CacheStats, DamagedRange, Kept, MissingFile, RemoveReport, VerifyReport};
 
 use crate::manifest::convert;
 use crate::options::to_js;
@@ -45,6 +45,83 @@ pub struct NativeKept {
 impl From<Kept> for NativeKept {
     fn from(kept: Kept) -> Self {
         Self { path: kept.path, why: kept.why }
+    }
+}
+
+/// See `VerifyReport` in `src/report.ts`.
+#[napi(object, object_from_js = false)]
+pub struct NativeVerifyReport {
+    /// Files checked.
+    pub files: f64,
+    /// Bytes compared.
+    pub bytes: f64,
+    /// Bytes that are not those that were stored.
+    pub damaged: Vec<NativeDamagedRange>,
+    /// Files whose bytes are nowhere.
+    pub missing: Vec<NativeMissingFile>,
+    /// What nobody refers to.
+    pub orphans: f64,
+}
+
+impl From<VerifyReport> for NativeVerifyReport {
+    fn from(report: VerifyReport) -> Self {
+        Self {
+            files: to_js(report.files),
+            bytes: to_js(report.bytes),
+            damaged: convert(report.damaged),
+            missing: convert(report.missing),
+            orphans: to_js(report.orphans),
+        }
+    }
+}
+
+/// Damaged bytes of one file.
+#[napi(object, object_from_js = false)]
+pub struct NativeDamagedRange {
+    /// Repository.
+    pub repo: String,
+    /// Commit.
+    pub commit: String,
+    /// Path within the repository.
+    pub path: String,
+    /// First byte.
+    pub offset: f64,
+    /// Bytes.
+    pub length: f64,
+    /// Whether they are right again.
+    pub repaired: bool,
+    /// Why they are not.
+    pub why: Option<String>,
+}
+
+impl From<DamagedRange> for NativeDamagedRange {
+    fn from(damaged: DamagedRange) -> Self {
+        Self {
+            repo: damaged.repo,
+            commit: damaged.commit,
+            path: damaged.path,
+            offset: to_js(damaged.offset),
+            length: to_js(damaged.length),
+            repaired: damaged.repaired,
+            why: damaged.why,
+        }
+    }
+}
+
+/// A file whose bytes are nowhere.
+#[napi(object, object_from_js = false)]
+pub struct NativeMissingFile {
+    /// Repository.
+    pub repo: String,
+    /// Commit.
+    pub commit: String,
+    /// Path within the repository.
+    pub path: String,
+}
+
+impl From<MissingFile> for NativeMissingFile {
+    fn from(missing: MissingFile) -> Self {
+        Self { repo: missing.repo, commit: missing.commit, path: missing.path }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Checks many blobs on a few threads.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::digest::{BlobName, Incarnation};
 use crate::error::{Result, StorageError};
 use crate::inspection::{Found, Inspection};
+use crate::mutex::Mutex;
 use crate::store::Store;
 use crate::workers::together;
 
@@ -55,9 +56,9 @@ impl Store {
     ) -> Result<Vec<Option<Verdict>>> {
         let check =
             Check { store: self, names, watch, ended: AtomicBool::new(false), state: Mutex::default() };
-        check.lock().verdicts = vec![None; names.len()];
+        check.state.lock().verdicts = vec![None; names.len()];
         together(usize::MAX, || check.run());
-        let state = check.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let state = std::mem::take(&mut *check.state.lock());
         state.failure.map_or(Ok(state.verdicts), Err)
     }
 }
@@ -97,10 +98,6 @@ struct Progress {
 }
 
 impl Check<'_> {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn run(&self) {
         let mut buffer = Vec::new();
         while let Some((open, piece)) = self.take() {
@@ -118,7 +115,7 @@ impl Check<'_> {
 
     /// The next piece of work.
     fn take(&self) -> Option<(Arc<Open>, u64)> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if self.ended.load(Ordering::Relaxed) {
                 return None;
@@ -160,7 +157,7 @@ impl Check<'_> {
 
     /// A piece was compared; with the last one the blob has its verdict.
     fn note(&self, open: &Open, damage: Option<Range<u64>>) {
-        let mut progress = open.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = open.progress.lock();
         progress.pieces += 1;
         progress.damaged.extend(damage);
         if progress.pieces < open.inspection.pieces() {
@@ -168,13 +165,13 @@ impl Check<'_> {
         }
         let damaged = joined(std::mem::take(&mut progress.damaged));
         let verdict = Verdict::Checked { size: open.inspection.size(), damaged };
-        if let Some(slot) = self.lock().verdicts.get_mut(open.index) {
+        if let Some(slot) = self.state.lock().verdicts.get_mut(open.index) {
             *slot = Some(verdict);
         }
     }
 
     fn fail(&self, error: StorageError) {
-        self.lock().failure.get_or_insert(error);
+        self.state.lock().failure.get_or_insert(error);
         self.ended.store(true, Ordering::Relaxed);
     }
 }

@@ -34,6 +34,7 @@ mod ledger;
 mod lock_descriptor;
 mod lock_file;
 mod lock_folder;
+mod lost;
 mod mapping;
 mod mutex;
 mod orphan;

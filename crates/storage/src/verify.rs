@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::block::BlockCheck;
 use crate::digest::BlobName;
 use crate::error::{Result, StorageError};
 use crate::layout::BLOCK_SIZE;
+use crate::mutex::Mutex;
 use crate::reader::BlobReader;
 use crate::record::Segment;
 use crate::workers::together;
@@ -50,7 +50,7 @@ impl Checksums {
                 self.set_checked(*block);
             }
         });
-        let worst = worst.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let worst = worst.lock().take();
         worst.map_or(Ok(()), |(_, error)| Err(error))
     }
 
@@ -83,7 +83,7 @@ fn bit(block: u64) -> u64 {
 }
 
 fn keep_first(worst: &Mutex<Option<(u64, StorageError)>>, block: u64, error: StorageError) {
-    let mut worst = worst.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut worst = worst.lock();
     if worst.as_ref().is_none_or(|(other, _)| block < *other) {
         *worst = Some((block, error));
     }

@@ -1,0 +1,172 @@
+//! Checking everything that is stored against what was recorded when it was stored.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tabagent_storage::{
+    Incarnation, Key, Manifests, QuantRecord, Quants, RepoScope, Verdict, WriteTransaction,
+};
+
+use crate::checking::{all_checked, check};
+use crate::error::Result;
+use crate::inner::Inner;
+use crate::lookup::quants_with;
+use crate::progress::ProgressCallback;
+use crate::repo_name::check_repo;
+use crate::runtime::blocking;
+use crate::stored_file::{StoredBlob, StoredFile, StoredFiles};
+
+/// What to check, and what to do about damage.
+#[derive(Clone, Default)]
+pub struct VerifyOptions {
+    /// Only the files of this repository, at this endpoint. Default: everything.
+    pub repo: Option<String>,
+    /// Called at most 20 times a second, once at 100 %, and never after the future is ready.
+    pub progress: Option<ProgressCallback>,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Stored files checked, counted per commit.
+    pub files: u64,
+    /// Bytes compared; those that files share count once.
+    pub bytes: u64,
+    /// Bytes that are not those that were stored.
+    pub damaged: Vec<DamagedRange>,
+    /// Files whose bytes are nowhere. They do not count as stored any more.
+    pub missing: Vec<MissingFile>,
+    /// What nobody refers to and the next prune removes; 0 when only a repository was checked.
+    pub orphans: u64,
+}
+
+/// Damaged bytes of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedRange {
+    /// Repository.
+    pub repo: String,
+    /// Commit the file belongs to.
+    pub commit: String,
+    /// Path of the file.
+    pub path: String,
+    /// First byte of the damaged blocks.
+    pub offset: u64,
+    /// Bytes of the damaged blocks.
+    pub length: u64,
+    /// Whether they are right again.
+    pub repaired: bool,
+    /// Why they are not, when a repair was tried; why none of the file's bytes can be checked, when that is so.
+    pub why: Option<String>,
+}
+
+/// A file whose bytes are nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingFile {
+    /// Repository.
+    pub repo: String,
+    /// Commit the file belongs to.
+    pub commit: String,
+    /// Path of the file.
+    pub path: String,
+}
+
+/// Checks what is stored.
+pub(crate) async fn verify(inner: Arc<Inner>, options: VerifyOptions) -> Result<VerifyReport> {
+    if let Some(repo) = &options.repo {
+        check_repo(repo)?;
+    }
+    let (holder, repo) = (Arc::clone(&inner), options.repo.clone());
+    let files =
+        blocking(inner.tasks.token(), move || Ok(Arc::new(StoredFiles::read(&holder, repo.as_deref())?)));
+    let files = files.await?;
+    let verdicts = check(&inner, &files, options.progress.as_ref()).await?;
+    let (holder, all, known) = (Arc::clone(&inner), options.repo.is_none(), Arc::clone(&files));
+    let report = blocking(inner.tasks.token(), move || {
+        forget_lost(&holder, &known, &verdicts)?;
+        let orphans = if all { holder.store.orphans()?.count() } else { 0 };
+        Ok(VerifyReport { orphans, ..report(&known, &verdicts) })
+    });
+    let report = report.await?;
+    if let Some(callback) = &options.progress {
+        callback(&all_checked(&files, options.repo.as_deref()));
+    }
+    Ok(report)
+}
+
+fn report(files: &StoredFiles, verdicts: &[Verdict]) -> VerifyReport {
+    let mut report = VerifyReport::default();
+    for (blob, verdict) in files.blobs.iter().zip(verdicts) {
+        match verdict {
+            // Removed since the files were listed.
+            Verdict::Absent => continue,
+            Verdict::Lost { .. } => report.missing.extend(files.files_of(blob).map(missing)),
+            Verdict::Unreadable { reason } => {
+                let why = Some(reason.clone());
+                report
+                    .damaged
+                    .extend(files.files_of(blob).map(|file| damaged(file, &(0..blob.size), why.clone())));
+            }
+            Verdict::Checked { size, damaged: ranges } => {
+                report.bytes += size;
+                let files = files.files_of(blob);
+                report
+                    .damaged
+                    .extend(files.flat_map(|file| ranges.iter().map(|range| damaged(file, range, None))));
+            }
+        }
+        report.files += blob.files.len() as u64;
+    }
+    report
+}
+
+fn missing(StoredFile { scope, file }: &StoredFile) -> MissingFile {
+    MissingFile { repo: scope.repo.clone(), commit: scope.commit.clone(), path: file.path.clone() }
+}
+
+fn damaged(file: &StoredFile, range: &Range<u64>, why: Option<String>) -> DamagedRange {
+    let MissingFile { repo, commit, path } = missing(file);
+    DamagedRange {
+        repo,
+        commit,
+        path,
+        offset: range.start,
+        length: range.end - range.start,
+        repaired: false,
+        why,
+    }
+}
+
+/// Files whose bytes are nowhere are not stored: says so in M, where this cache may write.
+fn forget_lost(inner: &Inner, files: &StoredFiles, verdicts: &[Verdict]) -> Result<()> {
+    if inner.is_read_only() {
+        return Ok(());
+    }
+    for (blob, verdict) in files.blobs.iter().zip(verdicts) {
+        if let Verdict::Lost { incarnation, .. } = verdict {
+            forget_blob(inner, blob, *incarnation)?;
+        }
+    }
+    Ok(())
+}
+
+fn forget_blob(inner: &Inner, blob: &StoredBlob, incarnation: Incarnation) -> Result<()> {
+    // False: somebody writes it or has replaced it, so its state is true already.
+    inner.store.forget_lost(&blob.name, incarnation, note_incomplete)?;
+    Ok(())
+}
+
+/// The quants with this file are complete no more; what else is remembered of them stays.
+fn note_incomplete(
+    txn: &WriteTransaction<'_>,
+    scope: &RepoScope,
+    path: &str,
+) -> tabagent_storage::Result<()> {
+    let Some(record) = txn.get::<Manifests>(&Key::manifest(scope))? else { return Ok(()) };
+    for name in quants_with(&record, path) {
+        let key = Key::quant(scope, name);
+        if let Some(history) = txn.get::<Quants>(&key)? {
+            txn.put::<Quants>(&key, &QuantRecord { completed_at_ms: None, ..history })?;
+        }
+    }
+    Ok(())
+}
