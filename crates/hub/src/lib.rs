@@ -16,16 +16,17 @@
 //!
 //! ```no_run
 //! use std::sync::{Arc, Mutex};
+//! use bytes::Bytes;
 //! use tabagent_hub::{HubClient, HubOptions, RangeSink, SinkError, TransferRequest};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! struct Memory(Mutex<Vec<u8>>);
 //!
 //! impl RangeSink for Memory {
-//!     fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
+//!     fn write(&self, offset: u64, bytes: Bytes) -> Result<(), SinkError> {
 //!         let start = usize::try_from(offset)?;
 //!         let mut memory = self.0.lock().map_err(|_| "a writer panicked")?;
-//!         memory.get_mut(start..start + bytes.len()).ok_or("outside the file")?.copy_from_slice(bytes);
+//!         memory.get_mut(start..start + bytes.len()).ok_or("outside the file")?.copy_from_slice(&bytes);
 //!         Ok(())
 //!     }
 //! }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use tabagent_hub::{RangeSink, SinkError};
 use tabagent_storage::{BlobWriter, Lease, StorageError};
 
@@ -16,7 +17,7 @@ pub(crate) struct BlobSink {
 }
 
 impl RangeSink for BlobSink {
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
+    fn write(&self, offset: u64, bytes: Bytes) -> Result<(), SinkError> {
         self.writer.write_received(offset, bytes)?;
         self.loaded.store(self.writer.written(), Ordering::Relaxed);
         Ok(())
@@ -43,7 +44,7 @@ impl MemorySink {
 }
 
 impl RangeSink for MemorySink {
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
+    fn write(&self, offset: u64, bytes: Bytes) -> Result<(), SinkError> {
         let mut all = lock(&self.bytes);
         let start = usize::try_from(offset)?;
         let place = start.checked_add(bytes.len()).and_then(|end| all.get_mut(start..end));
@@ -51,7 +52,7 @@ impl RangeSink for MemorySink {
             what: "a downloaded file".to_owned(),
             reason: format!("bytes at {offset} lie past its end"),
         })?;
-        place.copy_from_slice(bytes);
+        place.copy_from_slice(&bytes);
         self.loaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.lease.show(|| self.loaded.load(Ordering::Relaxed));
         Ok(())

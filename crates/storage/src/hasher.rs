@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
+use bytes::Bytes;
 use sha1_checked::Sha1;
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +17,7 @@ use crate::layout::BLOCK_SIZE;
 use crate::ledger::{Check, Digests, HashStep, Ledger};
 use crate::mutex::Mutex;
 use crate::placement::Placement;
+use crate::recent::Recent;
 use crate::record::Segment;
 use crate::segments::{combine, segments_of};
 
@@ -104,6 +106,7 @@ pub(crate) struct Hasher {
     ledger: Arc<Ledger>,
     placement: Arc<Placement>,
     journal: Arc<Journal>,
+    recent: Recent,
     fresh: Hashes,
     /// Only locked by whom the ledger lets hash.
     running: Mutex<Running>,
@@ -118,7 +121,8 @@ impl Hasher {
     ) -> Self {
         let fresh = Hashes::new(expected, ledger.identity().size);
         let running = Running { epoch: 0, hashes: fresh.clone(), at_block: fresh.clone(), block_crc: 0 };
-        Self { ledger, placement, journal, fresh, running: Mutex::new(running) }
+        let recent = Recent::default();
+        Self { ledger, placement, journal, recent, fresh, running: Mutex::new(running) }
     }
 
     /// Starts the thread; it ends with [`Ledger::end_hashing`].
@@ -132,12 +136,23 @@ impl Hasher {
         })
     }
 
-    /// Writes `bytes` at `offset` and leaves the hashing to the thread.
-    pub(crate) fn write_behind(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let flight = self.ledger.begin(offset..offset + bytes.len() as u64)?;
-        let (outcome, segments) = self.place(offset, bytes);
+    /// Writes `bytes` at `offset` and leaves the hashing to the thread, which finds them in memory if it comes soon.
+    pub(crate) fn write_behind(&self, offset: u64, bytes: Bytes) -> Result<()> {
+        let flight = self.begin(offset, &bytes)?;
+        let (outcome, segments) = self.place(offset, &bytes);
+        if outcome.is_ok() {
+            self.recent.keep(offset, bytes);
+        }
         self.ledger.end(flight, segments);
         outcome
+    }
+
+    fn begin(&self, offset: u64, bytes: &[u8]) -> Result<u64> {
+        let range = offset..offset + bytes.len() as u64;
+        let flight = self.ledger.begin(range.clone())?;
+        // After the ledger, which lets nobody hash these bytes from here on, and before they change.
+        self.recent.forget(&range);
+        Ok(flight)
     }
 
     fn place(&self, offset: u64, bytes: &[u8]) -> (Result<()>, Vec<Segment>) {
@@ -149,7 +164,7 @@ impl Hasher {
 
     /// Writes `bytes` at `offset`, hashing them meanwhile when they are the next ones.
     pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let flight = self.ledger.begin(offset..offset + bytes.len() as u64)?;
+        let flight = self.begin(offset, bytes)?;
         let write = || self.place(offset, bytes);
         let Some(epoch) = self.ledger.hash_in_flight(flight) else {
             let (outcome, segments) = write();
@@ -191,6 +206,15 @@ impl Hasher {
     fn hash(&self, epoch: u64, range: &Range<u64>, check: Check, buffer: &mut Vec<u8>) {
         let mut running = self.running.lock();
         let mut next = self.at_epoch(&running, epoch);
+        if check == Check::Needless
+            && let Some(bytes) = self.recent.take(range)
+        {
+            next.update(range.start, &bytes);
+            if self.ledger.end_piece(epoch, range.start + bytes.len() as u64) {
+                *running = next;
+            }
+            return;
+        }
         buffer.resize(usize::try_from(range.end - range.start).unwrap_or(0), 0);
         // Bytes that cannot be read are as good as damaged: they are fetched again.
         let read = self.placement.read_at(range.start, buffer).is_ok();

@@ -49,6 +49,7 @@ mod put;
 mod raw;
 mod reader;
 mod readers;
+mod recent;
 mod record;
 mod registry;
 mod remove;

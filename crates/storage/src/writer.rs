@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
+
 use crate::digest::{BlobName, Digest, Incarnation};
 use crate::error::{Result, StorageError};
 use crate::hasher::Hasher;
@@ -203,25 +205,21 @@ impl BlobWriter {
     /// [`StorageError::InvalidArgument`] beyond the end or once `finish` runs; [`StorageError::NoSpace`];
     /// [`StorageError::Io`], also when an earlier sync of this store failed.
     pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.admitted(offset, bytes, Hasher::write)
+        self.admitted(offset, bytes.len(), |hasher| hasher.write(offset, bytes))
     }
 
     /// As [`BlobWriter::write`], for bytes from a source that goes on meanwhile (a network connection): this call never hashes, so
-    /// that its caller is soon back at the source. With `write` the caller has its bytes hashed sooner.
+    /// that its caller is soon back at the source. With `write` the caller has its bytes hashed sooner. A few MiB of `bytes` are
+    /// kept until they are hashed.
     ///
     /// # Errors
     /// As there.
-    pub fn write_received(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.admitted(offset, bytes, Hasher::write_behind)
+    pub fn write_received(&self, offset: u64, bytes: Bytes) -> Result<()> {
+        self.admitted(offset, bytes.len(), |hasher| hasher.write_behind(offset, bytes))
     }
 
-    fn admitted(
-        &self,
-        offset: u64,
-        bytes: &[u8],
-        write: impl FnOnce(&Hasher, u64, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let length = bytes.len() as u64;
+    fn admitted(&self, offset: u64, length: usize, write: impl FnOnce(&Hasher) -> Result<()>) -> Result<()> {
+        let length = length as u64;
         if offset.checked_add(length).is_none_or(|end| end > self.inner.size) {
             return Err(refused(*self.name(), "the write reaches beyond its end"));
         }
@@ -231,7 +229,7 @@ impl BlobWriter {
         self.inner.store.check_process()?;
         let backlog = self.inner.store.syncer.backlog();
         backlog.admit(length)?;
-        let outcome = write(&work.hasher, offset, bytes);
+        let outcome = write(&work.hasher);
         backlog.landed(length, outcome.is_ok());
         self.inner.lease.show(|| work.ledger.covered());
         outcome

@@ -10,6 +10,7 @@ mod support;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use support::child::{self, Peer};
 use support::{bytes_on_disk, content, no_publish, open, write_missing, writer_for};
 use tabagent_storage::{BlobName, Digest, Finish, Lease, Presence, Store};
@@ -48,7 +49,8 @@ fn write_forwards(store: &Arc<Store>, bytes: &[u8]) {
     let writer = writer_for(store, bytes);
     let from = usize::try_from(writer.written()).unwrap();
     for at in (from..bytes.len()).step_by(MIB) {
-        writer.write_received(at as u64, &bytes[at..at + MIB]).unwrap();
+        let piece = Bytes::copy_from_slice(&bytes[at..at + MIB]);
+        writer.write_received(at as u64, piece).unwrap();
         child::answer(&writer.written().to_string());
     }
 }

@@ -19,6 +19,7 @@ mod writer;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{HubError, SinkError};
@@ -52,11 +53,12 @@ pub struct TransferRequest {
 /// Where fetched bytes go.
 pub trait RangeSink: Send + Sync + 'static {
     /// Stores bytes at an offset. Called from a blocking thread and may block, which slows the transfer down. Pieces
-    /// have at most 1 MiB; each missing byte comes once; several connections call at once, each one in order.
+    /// have at most 1 MiB; each missing byte comes once; several connections call at once, each one in order. A buffer
+    /// is used again once nothing of it is held any more.
     ///
     /// # Errors
     /// Any error ends the transfer and comes back in [`HubError::Sink`].
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), SinkError>;
+    fn write(&self, offset: u64, bytes: Bytes) -> Result<(), SinkError>;
 }
 
 pub(crate) async fn run(

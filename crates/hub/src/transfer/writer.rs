@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -17,7 +18,8 @@ const LARGEST_WRITE: usize = 1 << 20;
 /// as progress nor kept by a kill.
 const LONGEST_GATHERING: Duration = Duration::from_millis(250);
 
-/// The buffers of a transfer, used in turn by its connections: one filling per connection, and one per write under way.
+/// The buffers of a transfer, used in turn by its connections: one filling per connection, one per write under way, and those that
+/// the sink still reads.
 pub(crate) struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
     capacity: usize,
@@ -52,6 +54,24 @@ impl Buffers {
 
     fn free(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A full buffer; it is given back when nobody reads it any more.
+struct Filled {
+    bytes: Vec<u8>,
+    buffers: Arc<Buffers>,
+}
+
+impl AsRef<[u8]> for Filled {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Filled {
+    fn drop(&mut self) {
+        self.buffers.give_back(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -112,12 +132,9 @@ impl Writer {
         }
         self.settle().await?;
         let bytes = std::mem::replace(&mut self.filling, self.buffers.take());
-        let (sink, buffers, offset) = (Arc::clone(&self.sink), Arc::clone(&self.buffers), self.offset);
-        self.pending = Some(tokio::task::spawn_blocking(move || {
-            let written = sink.write(offset, &bytes);
-            buffers.give_back(bytes);
-            written
-        }));
+        let bytes = Bytes::from_owner(Filled { bytes, buffers: Arc::clone(&self.buffers) });
+        let (sink, offset) = (Arc::clone(&self.sink), self.offset);
+        self.pending = Some(tokio::task::spawn_blocking(move || sink.write(offset, bytes)));
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use tabagent_hub::{HubClient, HubError, RangeSink, SinkError};
 
 use crate::server::{Reply, Step};
@@ -17,7 +18,7 @@ struct GateSink {
 }
 
 impl RangeSink for GateSink {
-    fn write(&self, _offset: u64, _bytes: &[u8]) -> Result<(), SinkError> {
+    fn write(&self, _offset: u64, _bytes: Bytes) -> Result<(), SinkError> {
         self.writing.store(true, Ordering::SeqCst);
         self.entered.send(())?;
         self.release.lock().unwrap().recv()?;
@@ -108,7 +109,7 @@ async fn a_token_cancelled_before_sends_nothing() {
 struct FullSink(AtomicBool);
 
 impl RangeSink for FullSink {
-    fn write(&self, _offset: u64, _bytes: &[u8]) -> Result<(), SinkError> {
+    fn write(&self, _offset: u64, _bytes: Bytes) -> Result<(), SinkError> {
         if self.0.swap(true, Ordering::SeqCst) { Err("the disk is full".into()) } else { Ok(()) }
     }
 }

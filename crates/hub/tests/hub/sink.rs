@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
+use bytes::Bytes;
 use tabagent_hub::{RangeSink, SinkError};
 
 pub(crate) struct MemorySink {
@@ -40,11 +41,11 @@ impl MemorySink {
 }
 
 impl RangeSink for MemorySink {
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
+    fn write(&self, offset: u64, bytes: Bytes) -> Result<(), SinkError> {
         let mut state = self.state.lock().unwrap();
         let start = usize::try_from(offset)?;
         let range = start..start + bytes.len();
-        state.bytes[range.clone()].copy_from_slice(bytes);
+        state.bytes[range.clone()].copy_from_slice(&bytes);
         state.times[range].iter_mut().for_each(|times| *times += 1);
         state.largest = state.largest.max(bytes.len());
         Ok(())

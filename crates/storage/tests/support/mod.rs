@@ -15,6 +15,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tabagent_storage::{
     BlobName, BlobWriter, Digest, Result, StorageRegistry, Store, StoreOptions, WriteTransaction,
 };
@@ -70,7 +71,8 @@ pub(crate) fn writer_for(store: &Arc<Store>, bytes: &[u8]) -> BlobWriter {
     store.writer(lease, bytes.len() as u64, Digest::Sha256(name.0)).unwrap()
 }
 
-/// Writes all missing bytes in pieces of 1 MiB from four threads, each its pieces in descending order.
+/// Writes all missing bytes in pieces of 1 MiB from four threads, each its pieces in descending order; two of them as if they came
+/// from a network.
 pub(crate) fn write_missing(writer: &BlobWriter, bytes: &[u8]) {
     const PIECE: usize = 1 << 20;
     let missing = writer.missing();
@@ -83,7 +85,12 @@ pub(crate) fn write_missing(writer: &BlobWriter, bytes: &[u8]) {
                         (usize::try_from(range.start).unwrap(), usize::try_from(range.end).unwrap());
                     let pieces: Vec<usize> = (start..end).step_by(PIECE).collect();
                     for at in pieces.into_iter().rev().skip(thread).step_by(4) {
-                        writer.write(at as u64, &bytes[at..end.min(at + PIECE)]).unwrap();
+                        let piece = &bytes[at..end.min(at + PIECE)];
+                        if thread % 2 == 0 {
+                            writer.write(at as u64, piece).unwrap();
+                        } else {
+                            writer.write_received(at as u64, Bytes::copy_from_slice(piece)).unwrap();
+                        }
                     }
                 }
             });
