@@ -1,0 +1,122 @@
+import anyTest from 'ava'
+import { holdAt } from '../e2e/half-way.js'
+import { ggufFiles } from '../support/repository.js'
+import { openBench } from './command.js'
+import { HAS_TERMINALS } from './terminal.js'
+
+const test = HAS_TERMINALS ? anyTest : anyTest.skip
+const REPO = 'acme/model'
+const SIZE = 8_000_000
+const SHARDS = Object.fromEntries(
+  [1, 2, 3].map((shard) => {
+    const path = `model-0000${shard}-of-00003.safetensors`
+    return [path, { size: SIZE, seed: path }]
+  }),
+)
+const GGUF = ggufFiles('m', ['Q4_K_M', 'Q8_0'], 300_000)
+
+test('one bar for the whole and one for each file in motion, and none is left at the end', async (t) => {
+  const bench = await openBench(t, { [REPO]: SHARDS })
+  const held = holdAt(bench.hub, SIZE / 2)
+  const terminal = bench.terminal(['pull', REPO])
+  await terminal.waitFor(/acme\/model model +\u2588+\u2591+ +50% {2}12 of 24 MB/)
+  for (const shard of [1, 2, 3]) {
+    await terminal.waitFor(new RegExp(` model ${shard}/3 +\u2588+\u2591+ +50% +4 of 8 MB`))
+  }
+  held.open()
+  t.is(await terminal.status, 0)
+  // What comes after the bars were cleared.
+  const rest = terminal.screen.slice(terminal.screen.lastIndexOf('\u001b[0J'))
+  t.regex(rest, /acme\/model model: 3 files, 24 MB.*Ready: 24 MB downloaded/s)
+  t.notRegex(rest, /[\u2588\u2591]/)
+  t.true(
+    terminal.screen.lastIndexOf('\u001b[?25h') > terminal.screen.lastIndexOf('\u001b[?25l'),
+    'the cursor is back',
+  )
+})
+
+test('rate and remaining time are shown while bytes come', async (t) => {
+  const bench = await openBench(t, { [REPO]: SHARDS }, { throttle: 4_000_000 })
+  const terminal = bench.terminal(['pull', REPO])
+  await terminal.waitFor(/ of 24 MB {2}[\d.]+ [kM]B\/s {2}\d:\d\d left/)
+  t.is(await terminal.status, 0)
+})
+
+test('no line is wider than a narrow terminal, and the bars are still there', async (t) => {
+  const bench = await openBench(t, { [REPO]: SHARDS })
+  const held = holdAt(bench.hub, SIZE / 2)
+  const terminal = bench.terminal(['pull', REPO], { columns: 40 })
+  await terminal.waitFor(/model 1\/3 +\u2588+\u2591+ +50%/)
+  held.open()
+  t.is(await terminal.status, 0)
+  t.true(terminal.widest <= 40, `${terminal.widest}`)
+})
+
+test('a terminal of few lines shows as many files as fit, and counts the others', async (t) => {
+  const bench = await openBench(t, { [REPO]: SHARDS })
+  const held = holdAt(bench.hub, SIZE / 2)
+  const terminal = bench.terminal(['pull', REPO], { rows: 4, columns: 120 })
+  await terminal.waitFor(/2 more files/)
+  held.open()
+  t.is(await terminal.status, 0)
+  t.notRegex(terminal.text, /model 3\/3/)
+})
+
+test('several quants: the choice is explained and asked for, by number or name', async (t) => {
+  const bench = await openBench(t, { [REPO]: GGUF })
+  const terminal = bench.terminal(['pull', REPO])
+  await terminal.waitFor(
+    /has 2 quants\.\nA quant is.*1 +Q4_K_M +gguf +300 kB +not stored.*2 +Q8_0 .*none: $/s,
+  )
+  terminal.type('7\r')
+  await terminal.waitFor(/Not one of them: 7\nWhich one\?.*none: $/s)
+  terminal.type('q4_k_m, 2\r')
+  t.is(await terminal.status, 0)
+  t.regex(terminal.text, /acme\/model Q4_K_M: 1 file.*acme\/model Q8_0: 1 file/s)
+})
+
+test('no answer is no download', async (t) => {
+  for (const key of ['\r', '\u0004']) {
+    const bench = await openBench(t, { [REPO]: GGUF })
+    const terminal = bench.terminal(['pull', REPO])
+    await terminal.waitFor(/none: $/)
+    terminal.type(key)
+    t.is(await terminal.status, 1)
+    t.regex(terminal.text, /none: \n+Nothing was downloaded\.\n$/)
+  }
+})
+
+test('Ctrl-C at the question ends the command', async (t) => {
+  const bench = await openBench(t, { [REPO]: GGUF })
+  const terminal = bench.terminal(['pull', REPO])
+  await terminal.waitFor(/none: $/)
+  terminal.type('\u0003')
+  t.is(await terminal.status, 130)
+})
+
+test('with --json or --quiet nobody is asked', async (t) => {
+  const bench = await openBench(t, { [REPO]: GGUF })
+  const json = bench.terminal(['pull', REPO, '--json'])
+  t.is(await json.status, 2)
+  t.deepEqual(
+    JSON.parse(json.text).error.quants.map(({ name }: { name: string }) => name),
+    ['Q4_K_M', 'Q8_0'],
+  )
+  t.is(await bench.terminal(['pull', REPO, '--quiet']).status, 2)
+})
+
+test('colours on a terminal, none with NO_COLOR, and neither colours nor bars on a dumb one', async (t) => {
+  const bench = await openBench(t, { [REPO]: GGUF })
+  const run = async (environment: NodeJS.ProcessEnv) => {
+    await bench.run('rm', REPO)
+    const terminal = bench.terminal(['pull', REPO, '-q', 'Q8_0'], {}, environment)
+    t.is(await terminal.status, 0)
+    return terminal.screen
+  }
+  const COLOR = '\u001b[32mReady'
+  t.true((await run({})).includes(COLOR))
+  const plain = await run({ NO_COLOR: '1' })
+  t.false(plain.includes(COLOR))
+  t.regex(plain, /[\u2588\u2591]/, 'bars are no colours')
+  t.false((await run({ TERM: 'dumb' })).includes('\u001b'))
+})

@@ -1,0 +1,92 @@
+import { MultiBar, type SingleBar } from 'cli-progress'
+import type { FileProgress } from '../index.js'
+import { describeRate, type Line, layoutLine } from './bar.js'
+import type { Display, Whole } from './display.js'
+import { formatPart } from './size.js'
+import type { Terminal } from './terminal.js'
+import { count } from './text.js'
+
+/** Most files with a bar of their own; the others are counted. */
+const MOST_FILES = 8
+/** Milliseconds without news after which the rate is no longer true. */
+const SILENCE = 3000
+
+/** A bar for the whole, and below it one for each file in motion. */
+export class BarDisplay implements Display {
+  readonly #terminal: Terminal
+  readonly #bars: MultiBar
+  readonly #files = new Map<string, SingleBar>()
+  #whole: SingleBar | undefined
+  #news: Whole | undefined
+  #newsAt = 0
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal
+    this.#bars = new MultiBar({
+      // Each line is laid out as it is drawn: the terminal's width may have changed.
+      format: (_options, _params, { line }: { line: () => Line }) => layoutLine(line(), terminal.columns),
+      stream: terminal.stream,
+      hideCursor: true,
+      clearOnComplete: true,
+      // Bars move up when one above them goes.
+      forceRedraw: true,
+    })
+  }
+
+  show(whole: Whole): void {
+    this.#news = whole
+    this.#newsAt = performance.now()
+    this.#whole ??= this.#bars.create(1, 0, { line: () => this.#wholeLine() })
+    const files = whole.files.slice(0, this.#room)
+    this.#removeAllBut(files)
+    for (const file of files) {
+      const payload = { line: () => fileLine(file) }
+      const bar = this.#files.get(file.path)
+      if (bar) bar.update(0, payload)
+      else this.#files.set(file.path, this.#bars.create(1, 0, payload))
+    }
+  }
+
+  stop(): void {
+    if (this.#whole) this.#bars.stop()
+    this.#whole = undefined
+  }
+
+  /** Lines that the terminal has for files: what is redrawn must not scroll. */
+  get #room(): number {
+    return Math.max(0, Math.min(MOST_FILES, (this.#terminal.stream.rows ?? 24) - 3))
+  }
+
+  #removeAllBut(files: readonly FileProgress[]): void {
+    const paths = new Set(files.map(({ path }) => path))
+    for (const [path, bar] of this.#files) {
+      if (paths.has(path)) continue
+      this.#bars.remove(bar)
+      this.#files.delete(path)
+    }
+  }
+
+  #wholeLine(): Line {
+    const { label = '', loaded = 0, total = 0, bytesPerSecond = 0, files = [] } = this.#news ?? {}
+    const silent = performance.now() - this.#newsAt > SILENCE
+    const hidden = files.length - this.#files.size
+    const facts = silent
+      ? [formatPart(loaded, total), 'waiting for data']
+      : describeRate(loaded, total, bytesPerSecond)
+    return {
+      name: label,
+      loaded,
+      total,
+      facts: [...(hidden > 0 ? [count(hidden, 'more file')] : []), ...facts],
+    }
+  }
+}
+
+/** Of shards the number tells them apart, and it is what shortening a long name would hide. */
+function shortName(path: string): string {
+  return path.replace(/-0*(\d+)-of-0*(\d+)\.\w+$/, ' $1/$2')
+}
+
+function fileLine({ path, loaded, total }: FileProgress): Line {
+  return { name: `  ${shortName(path)}`, loaded, total, facts: [formatPart(loaded, total)] }
+}

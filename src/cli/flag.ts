@@ -1,0 +1,15 @@
+import { InvalidArgumentError } from 'commander'
+import { parseSize } from './size.js'
+
+/** For options that may be given several times. */
+export function collect(value: string, previous: string[]): string[] {
+  return [...previous, value]
+}
+
+/** For options that take a size. */
+export function readSize(value: string): number {
+  const size = parseSize(value)
+  if (size === undefined)
+    throw new InvalidArgumentError('Expected a size such as 50GB, 500MiB or a number of bytes.')
+  return size
+}

@@ -1,0 +1,37 @@
+import type { DownloadOptions, FileInfo, Manifest, ModelCache } from '../index.js'
+import { findQuant } from './quant.js'
+
+/** One thing to download: a quant or a file. */
+export interface Item {
+  label: string
+  /** The quant it is, if it is one. */
+  quant?: string
+  /** Its files, where they are known beforehand. */
+  files: FileInfo[]
+  /** Downloads it, and says which files it is. */
+  bring(options: DownloadOptions): Promise<FileInfo[]>
+}
+
+export function quantItem(cache: ModelCache, manifest: Manifest, name: string): Item {
+  const { repo } = manifest
+  const quant = findQuant(manifest, name)
+  return {
+    label: `${repo} ${quant?.name ?? name}`,
+    quant: quant?.name ?? name,
+    files: quant?.files ?? [],
+    async bring(options) {
+      const stored = await cache.downloadQuant(repo, name, options)
+      return findQuant(stored, name)?.files ?? []
+    },
+  }
+}
+
+export function fileItem(cache: ModelCache, { repo }: Manifest, path: string): Item {
+  return {
+    label: `${repo} ${path}`,
+    files: [],
+    async bring(options) {
+      return [await cache.downloadFile(repo, path, options)]
+    },
+  }
+}

@@ -1,0 +1,60 @@
+import type { Command } from 'commander'
+import type { ModelCache, RemoveReport } from '../index.js'
+import { collect } from './flag.js'
+import type { Output } from './output.js'
+import { perform, type Session } from './session.js'
+import { formatSize } from './size.js'
+import { count } from './text.js'
+
+interface RmFlags {
+  quant: string[]
+  file: string[]
+}
+
+export function addRm(program: Command): void {
+  program
+    .command('rm')
+    .description('remove a repository, or some of its quants and files; what others share stays')
+    .argument('<repo>', 'name or owner/name')
+    .option('-q, --quant <quant>', 'this quant only; may be given several times', collect, [])
+    .option('-f, --file <path>', 'this file only; may be given several times', collect, [])
+    .action(perform(remove))
+}
+
+async function remove(session: Session<RmFlags>, repo: string): Promise<void> {
+  const cache = await session.open()
+  const report = await removeNamed(cache, repo, session)
+  session.output.result(report, () => printRemoved(session.output, repo, report))
+}
+
+async function removeNamed(
+  cache: ModelCache,
+  repo: string,
+  session: Session<RmFlags>,
+): Promise<RemoveReport> {
+  const { options, revision } = session
+  if (options.quant.length + options.file.length === 0) return cache.removeRepo(repo, revision)
+  const reports: RemoveReport[] = []
+  for (const quant of options.quant) reports.push(await cache.removeQuant(repo, quant, revision))
+  for (const path of options.file) reports.push(await cache.removeFile(repo, path, revision))
+  return reports.reduce(add)
+}
+
+/** What several removals did together. What is reusable is the state after the last one. */
+function add(a: RemoveReport, b: RemoveReport): RemoveReport {
+  return {
+    files: a.files + b.files,
+    blobs: a.blobs + b.blobs,
+    freed: a.freed + b.freed,
+    reusable: b.reusable,
+    kept: [...a.kept, ...b.kept],
+  }
+}
+
+function printRemoved(output: Output, repo: string, report: RemoveReport): void {
+  const { files, freed, reusable, kept } = report
+  output.print(`${repo}: ${count(files, 'file')} removed, ${formatSize(freed)} given back to the disk`)
+  if (reusable > 0)
+    output.note(`${formatSize(reusable)} stay free inside the store, for the next download`, 'dim')
+  for (const { path, why } of kept) output.note(`kept ${path}: ${why}`)
+}

@@ -1,0 +1,120 @@
+import type { Command } from 'commander'
+import { isModelCacheError, ModelCache, type OpenOptions } from '../index.js'
+import { commandLine, type GlobalOptions } from './command-line.js'
+import { explain, type Failure, isResumable, tell } from './failure.js'
+import { Interrupt } from './interrupt.js'
+import { Output } from './output.js'
+
+/** One run of a command: its options, its output, the store, and the end of it all. */
+export class Session<Options extends object = object> {
+  readonly options: GlobalOptions & Options
+  readonly output: Output
+  /** Exit status of a command that does not fail. */
+  status = 0
+  /** How to go on with what an interrupted or failed command has kept, in lines. */
+  resume: (() => string[]) | undefined
+  readonly #interrupt = new Interrupt()
+  readonly #ends: (() => unknown)[] = []
+  #cache: ModelCache | undefined
+
+  constructor(options: GlobalOptions & Options) {
+    this.options = options
+    this.output = new Output(options)
+  }
+
+  /** Ends what the command does; the reason is an `Interrupted`. */
+  get signal(): AbortSignal {
+    return this.#interrupt.signal
+  }
+
+  /** Which revision is meant, as the calls of the library take it. */
+  get revision(): { revision?: string } {
+    return this.options.revision === undefined ? {} : { revision: this.options.revision }
+  }
+
+  /** As Ctrl-C where the terminal does not send the signal itself. */
+  interrupt(): void {
+    this.#interrupt.trigger('SIGINT')
+  }
+
+  /** What to type for another command under the same options. */
+  commandLine(...words: string[]): string {
+    return commandLine(this.options, ...words)
+  }
+
+  /** The store, to write. */
+  async open(): Promise<ModelCache> {
+    return this.#keep(await ModelCache.open(this.#openOptions))
+  }
+
+  /** The store, to read: also where it cannot be written. */
+  async openToRead(): Promise<ModelCache> {
+    try {
+      return await this.open()
+    } catch (error) {
+      if (!isModelCacheError(error, 'ERR_READ_ONLY')) throw error
+      return this.#keep(await ModelCache.open({ ...this.#openOptions, readOnly: true }))
+    }
+  }
+
+  /** To be done when the command ends, however it ends; the last first. */
+  atEnd(end: () => unknown): void {
+    this.#ends.push(end)
+  }
+
+  /** Runs the command and returns its exit status. */
+  async run(body: () => Promise<void>): Promise<number> {
+    this.#interrupt.listen()
+    try {
+      const failure = await this.#attempt(body)
+      if (failure) tell(this.output, failure)
+      return failure?.status ?? this.status
+    } finally {
+      this.#interrupt.stop()
+    }
+  }
+
+  async #attempt(body: () => Promise<void>): Promise<Failure | undefined> {
+    try {
+      await Promise.race([body(), this.#interrupt.happened])
+      await this.#end()
+      return undefined
+    } catch (error) {
+      const failure = explain(error, { options: this.options, cache: this.#cache })
+      if (isResumable(failure)) failure.hints.push(...(this.resume?.() ?? []))
+      // What came is recorded by the time the failure is told. A second failure would only hide the first.
+      await this.#end().catch(() => {})
+      return failure
+    }
+  }
+
+  async #end(): Promise<void> {
+    for (let end = this.#ends.pop(); end; end = this.#ends.pop()) await end()
+  }
+
+  #keep(cache: ModelCache): ModelCache {
+    this.#cache = cache
+    this.atEnd(() => cache.close())
+    return cache
+  }
+
+  get #openOptions(): OpenOptions {
+    const { cacheDir, endpoint, token, offline } = this.options
+    return {
+      ...(cacheDir !== undefined && { path: cacheDir }),
+      ...(endpoint !== undefined && { endpoint }),
+      ...(token !== undefined && { token }),
+      ...(offline !== undefined && { offline }),
+    }
+  }
+}
+
+/** The action of a command: `body` gets the session and the operands. */
+export function perform<Options extends object>(
+  body: (session: Session<Options>, ...operands: string[]) => Promise<void>,
+) {
+  return async function (this: Command): Promise<void> {
+    const session = new Session(this.optsWithGlobals<GlobalOptions & Options>())
+    process.exitCode = await session.run(() => body(session, ...this.processedArgs))
+  }
+}
