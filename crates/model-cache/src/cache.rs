@@ -310,7 +310,7 @@ impl ModelCache {
         let inner = self.inner.write().unwrap_or_else(PoisonError::into_inner).take();
         let Some(inner) = inner else { return Ok(()) };
         inner.closing.cancel();
-        run(async move {
+        run(inner.tasks.cache(), async move {
             inner.tasks.close();
             inner.tasks.wait().await;
             // Closing the store flushes and unmaps: disk work.

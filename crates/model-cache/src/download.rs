@@ -85,7 +85,7 @@ pub(crate) async fn file(
         batch.run().await?;
         note_complete(&batch).await?;
     }
-    let file = record.files.get(index).ok_or(Error::Closed { path })?;
+    let file = record.files.get(index).ok_or_else(|| batch.inner.closed())?;
     FileInfo::listed(file, true)
 }
 

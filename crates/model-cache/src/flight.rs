@@ -1,6 +1,7 @@
 //! One transfer per file and process, however many callers want it.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -42,6 +43,8 @@ pub(crate) struct Flights {
 pub(crate) struct Flight {
     scope: RepoScope,
     path: String,
+    /// Folder of the cache.
+    cache: Arc<Path>,
     loaded: Arc<AtomicU64>,
     outcome: watch::Receiver<Option<Outcome>>,
     cancel: CancellationToken,
@@ -88,7 +91,8 @@ fn start(inner: &Arc<Inner>, scope: &RepoScope, file: &ManifestFile, here: u64) 
         let out = job.run().await.map_err(Arc::new);
         sender.send_replace(Some(out));
     })?;
-    Ok(Flight { scope: scope.clone(), path: file.path.clone(), loaded, outcome, cancel })
+    let cache = inner.tasks.cache();
+    Ok(Flight { scope: scope.clone(), path: file.path.clone(), cache, loaded, outcome, cancel })
 }
 
 impl Flight {
@@ -113,7 +117,7 @@ impl Flight {
             Ok(Some(Ok(()))) => Ok(()),
             Ok(Some(Err(error))) => Err(Error::Shared(Arc::clone(error))),
             // The task ended without a word: the runtime is shutting down.
-            Ok(None) | Err(_) => Err(Error::Closed { path: String::new() }),
+            Ok(None) | Err(_) => Err(Error::Closed { path: self.cache.display().to_string() }),
         }
     }
 }

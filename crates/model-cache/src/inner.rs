@@ -9,7 +9,6 @@ use tabagent_hub::{HubClient, HubOptions};
 use tabagent_storage::{EndpointId, ReadTransaction, StorageError, StorageRegistry, Store, StoreOptions};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result};
 use crate::flight::Flights;
@@ -18,6 +17,7 @@ use crate::manifest::Manifest;
 use crate::options::CacheOptions;
 use crate::runtime;
 use crate::status::Probe;
+use crate::tasks::Tasks;
 
 /// How often a process that waits for another's lease looks again.
 pub(crate) const LEASE_POLL: Duration = Duration::from_millis(250);
@@ -34,7 +34,7 @@ pub(crate) struct Inner {
     pub(crate) flights: Flights,
     /// Cancelled by `close`: running downloads end and keep their partial.
     pub(crate) closing: CancellationToken,
-    pub(crate) tasks: TaskTracker,
+    pub(crate) tasks: Tasks,
     /// Room for small files in memory.
     pub(crate) memory: Arc<Semaphore>,
 }
@@ -53,6 +53,7 @@ impl Inner {
             certificate_authorities: options.certificate_authorities.clone(),
         })?;
         let store = registry.open(path, StoreOptions { read_only: options.read_only })?;
+        let tasks = Tasks::new(store.root());
         Ok(Self {
             store,
             endpoint: EndpointId::of(hub.endpoint()),
@@ -60,7 +61,7 @@ impl Inner {
             hub,
             flights: Flights::default(),
             closing: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks,
             memory: Arc::new(Semaphore::new(MEMORY_KIB)),
         })
     }
@@ -71,14 +72,14 @@ impl Inner {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(self);
-        runtime::run(self.tasks.track_future(async move {
+        let counted = self.tasks.track_future(async move {
             tokio::select! {
                 biased;
                 () = inner.closing.cancelled() => Err(inner.closed()),
                 out = work => out,
             }
-        }))
-        .await
+        });
+        runtime::run(self.tasks.cache(), counted).await
     }
 
     /// Starts a task that `close` waits for.

@@ -68,6 +68,7 @@ mod sink;
 mod stats;
 mod status;
 mod stored_file;
+mod tasks;
 mod transfer;
 mod verify;
 

@@ -1,14 +1,15 @@
 //! The runtime downloads run on: one per process, shared by all caches, whoever calls from whatever executor.
 
 use std::future::Future;
-use std::sync::OnceLock;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use tabagent_storage::StorageError;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::JoinHandle;
-use tokio_util::task::task_tracker::TaskTrackerToken;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::{Error, Result};
+use crate::tasks::TaskToken;
 
 /// The runtime of one process. A fork child has its parent's without the threads that drive it, and one of its own after it.
 struct ProcessRuntime {
@@ -60,34 +61,36 @@ pub(crate) fn handle() -> Result<Handle> {
     }
 }
 
-/// Runs `future` on the runtime. Dropping the returned future drops `future` too: the caller has detached.
+/// Runs `future`, which belongs to the cache in this folder, on the runtime. Dropping the returned future drops `future` too: the caller has detached.
 pub(crate) async fn run<T: Send + 'static>(
+    cache: Arc<Path>,
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     let mut task = Detaching(handle()?.spawn(future));
-    joined((&mut task.0).await)
+    joined((&mut task.0).await, &cache)
 }
 
 /// Runs blocking work (disk, libmdbx commits) beside the sockets. The cache's tracker counts it by `token` until it has returned,
 /// also when nobody waits for it any more.
 pub(crate) async fn blocking<T: Send + 'static>(
-    token: TaskTrackerToken,
+    token: TaskToken,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    let cache = token.cache();
     let counted = move || {
         let out = work();
         drop(token);
         out
     };
-    joined(handle()?.spawn_blocking(counted).await)
+    joined(handle()?.spawn_blocking(counted).await, &cache)
 }
 
-fn joined<T>(outcome: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+fn joined<T>(outcome: std::result::Result<Result<T>, JoinError>, cache: &Path) -> Result<T> {
     outcome.unwrap_or_else(|error| {
         if error.is_panic() {
             std::panic::resume_unwind(error.into_panic());
         }
-        Err(Error::Closed { path: String::new() })
+        Err(Error::Closed { path: cache.display().to_string() })
     })
 }
 

@@ -35,6 +35,8 @@ struct State {
     /// Passes are numbered by the requests they serve.
     requested: u64,
     completed: u64,
+    /// A pass has begun and not ended.
+    passing: bool,
     /// Why the last pass failed.
     failure: Option<Arc<StorageError>>,
     /// Why nothing can be written any more.
@@ -122,12 +124,26 @@ impl Backlog {
         state.failure.as_ref().map_or(Ok(()), |error| Err(repeat(error)))
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_passing(&self) -> bool {
+        self.state.lock().passing
+    }
+
+    /// Waits for the end of the pass that is under way, whatever comes of it.
+    pub(crate) fn settle(&self) {
+        let mut state = self.state.lock();
+        while state.passing {
+            state = self.done.wait(state);
+        }
+    }
+
     /// For the sync thread: waits until a pass is due; `None` when the store closes.
     pub(crate) fn next_pass(&self) -> Option<Pass> {
         let mut state = self.state.lock();
         while !state.closing {
             if state.broken.is_none() && state.due() {
                 state.since = None;
+                state.passing = true;
                 return Some(Pass { ticket: state.requested, bytes: state.unsynced });
             }
             state = match state.since {
@@ -142,6 +158,7 @@ impl Backlog {
     pub(crate) fn finish(&self, pass: &Pass, outcome: Result<()>) {
         let outcome = outcome.map_err(Arc::new);
         let mut state = self.state.lock();
+        state.passing = false;
         state.unsynced -= pass.bytes;
         state.completed = pass.ticket;
         state.failure = outcome.err();
@@ -207,7 +224,7 @@ fn repeat(error: &Arc<StorageError>) -> StorageError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{TryRecvError, channel};
+    use std::sync::mpsc::{RecvTimeoutError, TryRecvError, channel};
     use std::thread;
 
     use super::*;
@@ -290,6 +307,28 @@ mod tests {
         });
         backlog.close();
         assert!(backlog.next_pass().is_none());
+    }
+
+    #[test]
+    fn the_pass_under_way_when_the_store_breaks_is_waited_for() {
+        let backlog = Backlog::default();
+        backlog.settle();
+        backlog.admit(1).unwrap();
+        backlog.landed(1, true);
+        let pass = backlog.next_pass().unwrap();
+        assert!(backlog.guard::<()>(Err(lost())).is_err());
+        assert!(backlog.checkpoint().is_err());
+        let (sender, receiver) = channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                backlog.settle();
+                sender.send(()).unwrap();
+            });
+            let early = receiver.recv_timeout(Duration::from_millis(50));
+            backlog.finish(&pass, Ok(()));
+            assert_eq!(early, Err(RecvTimeoutError::Timeout));
+            receiver.recv().unwrap();
+        });
     }
 
     #[test]

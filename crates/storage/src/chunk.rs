@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! value of a chunk in C = padding (65,516 bytes) + payload (up to 100 MiB), from 16 MiB on with 960 KiB around it
-//! padding: magic 8 | format u32 | n u32 | incarnation 16 | payload length u64 | file size u64 | zeros ... | known u8 | sha256 32
+//! padding: magic 8 | format u32 | n u32 | incarnation 16 | payload length u64 | file size u64 | unused ... | known u8 | sha256 32
 //! ```
 //! All numbers are little-endian. With the sha256 at the end of the padding, M can be rebuilt from C.
 

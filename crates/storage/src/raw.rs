@@ -16,6 +16,7 @@ use std::ptr;
 use libmdbx::{Database, DatabaseKind, Error, RW, TableFlags, Transaction, WriteMap};
 use mdbx_sys as ffi;
 
+use crate::chunk::SEAL_OFFSET;
 use crate::layout::{CHUNK_PAGE, PADDING, PAGE_HEADER, PAYLOAD_ALIGNMENT, spare_pages_of_run, value_length};
 use crate::platform::BorrowedFile;
 use crate::process::Process;
@@ -273,7 +274,7 @@ fn parse_header(header: &[u8; PAGE_HEADER], length: usize) -> Option<PageRun> {
 }
 
 /// Reserves a page run for a chunk of `payload` bytes under `key` and writes `header` at the start of its padding. The
-/// payload is left as it is: nothing but the first page is touched.
+/// payload is left as it is: nothing but both ends of the first page is touched.
 pub(crate) fn reserve(
     txn: &Transaction<'_, RW, WriteMap>,
     table: TableHandle,
@@ -289,9 +290,12 @@ pub(crate) fn reserve(
     // SAFETY: the reserved value has at least PADDING bytes, writable until the next change in this transaction, and no other
     // reference to them exists.
     let padding = unsafe { std::slice::from_raw_parts_mut(value.iov_base.cast::<u8>(), PADDING) };
-    padding.fill(0);
     for (to, from) in padding.iter_mut().zip(header) {
         *to = *from;
+    }
+    // The pages may have been another chunk's: its digest must not be taken for this one's. Nobody reads what lies between.
+    for byte in padding.iter_mut().skip(SEAL_OFFSET) {
+        *byte = 0;
     }
     // SAFETY: the value was just returned by libmdbx in this transaction.
     unsafe { RunValue::of(&value) }.map(|value| value.run)

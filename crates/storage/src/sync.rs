@@ -70,6 +70,13 @@ impl Syncer {
         Ok(())
     }
 
+    /// Records nothing of `ledger` any more when this returns, not even by a pass that has begun.
+    pub(crate) fn retire(&self, ledger: &Arc<Ledger>) {
+        let is_other = |member: &Member| !std::ptr::eq(member.ledger.as_ptr(), Arc::as_ptr(ledger));
+        self.shared.members.lock().retain(is_other);
+        self.backlog().settle();
+    }
+
     fn start(&self) -> Result<()> {
         let mut thread = self.thread.lock();
         if thread.is_none() {
@@ -158,5 +165,58 @@ impl Shared {
             path: self.chunks.data_path(),
             source,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
+
+    use super::*;
+    use crate::digest::{BlobName, Digest};
+    use crate::registry::{StorageRegistry, StoreOptions};
+
+    #[test]
+    fn a_writer_keeps_its_lease_until_the_pass_that_records_it_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = StorageRegistry::new(folder.path()).open("s".as_ref(), StoreOptions::default()).unwrap();
+        let name = BlobName([1; 32]);
+        let writer =
+            store.writer(store.try_lease(&name).unwrap().unwrap(), 100_000, Digest::Sha256(name.0)).unwrap();
+        writer.write(0, &vec![1; 70_000]).unwrap();
+        let (entered, entry) = channel();
+        let (release, released) = channel::<()>();
+        let (dropped, drops) = channel();
+        thread::scope(|scope| {
+            let store = &store;
+            scope.spawn(move || {
+                store.write(|_| {
+                    entered.send(()).unwrap();
+                    released.recv().unwrap();
+                    Ok(())
+                })
+            });
+            entry.recv().unwrap();
+            let other = writer.clone();
+            let checkpoint = scope.spawn(move || other.checkpoint());
+            while !store.syncer.backlog().is_passing() {
+                thread::yield_now();
+            }
+            let lost = io::Error::from_raw_os_error(5);
+            let lost = StorageError::Io { action: SYNC, path: PathBuf::new(), source: lost };
+            assert!(store.syncer.backlog().guard::<()>(Err(lost)).is_err());
+            assert!(checkpoint.join().unwrap().is_err());
+            scope.spawn(move || {
+                drop(writer);
+                dropped.send(()).unwrap();
+            });
+            let early = drops.recv_timeout(Duration::from_millis(50));
+            release.send(()).unwrap();
+            assert_eq!(early, Err(RecvTimeoutError::Timeout));
+            drops.recv().unwrap();
+        });
+        assert_eq!(store.blob(&name).unwrap().unwrap().downloaded, 70_000);
     }
 }

@@ -262,10 +262,12 @@ impl Drop for Inner {
         if let Some(hashing) = work.hashing.lock().take() {
             hashing.join().ok();
         }
-        // What cannot be recorded now is fetched again. The lease is freed only afterwards, so no later holder's record is
-        // overwritten.
         if work.ledger.unrecorded().is_none() || self.store.syncer.checkpoint().is_ok() {
             work.journal.remove();
+        } else {
+            // What cannot be recorded now is fetched again. The lease is freed only afterwards, so no later holder's record is
+            // overwritten.
+            self.store.syncer.retire(&work.ledger);
         }
     }
 }

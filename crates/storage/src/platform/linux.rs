@@ -1,7 +1,6 @@
 //! Linux.
 
 use std::io;
-use std::path::Path;
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
@@ -58,22 +57,3 @@ pub(crate) fn mapping_limit() -> u64 {
     let text = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
     text.trim().parse().unwrap_or(DEFAULT)
 }
-
-/// Bytes of a memory page.
-pub(crate) fn page_size() -> u64 {
-    rustix::param::page_size() as u64
-}
-
-/// Whether `file` is the file that `path` names now.
-pub(crate) fn is_file_at(file: &std::fs::File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let open = file.metadata()?;
-    match std::fs::metadata(path) {
-        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether files can be mapped into memory here.
-pub(crate) const CAN_MAP: bool = true;

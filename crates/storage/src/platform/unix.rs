@@ -2,12 +2,16 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustix::io::Errno;
 
 /// An open file that someone else owns.
 pub(crate) type BorrowedFile<'a> = BorrowedFd<'a>;
+
+/// Whether files can be mapped into memory here.
+pub(crate) const CAN_MAP: bool = true;
 
 /// Value of a file handle before libmdbx has set it.
 pub(crate) const NO_FILE: std::os::fd::RawFd = -1;
@@ -58,4 +62,19 @@ pub(crate) fn file_size(file: BorrowedFile<'_>) -> io::Result<(u64, u64)> {
     let stat = rustix::fs::fstat(file)?;
     let positive = |n: i64| u64::try_from(n).unwrap_or(0);
     Ok((positive(stat.st_size), positive(stat.st_blocks) * 512))
+}
+
+/// Bytes of a memory page.
+pub(crate) fn page_size() -> u64 {
+    rustix::param::page_size() as u64
+}
+
+/// Whether `file` is the file that `path` names now.
+pub(crate) fn is_file_at(file: &std::fs::File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
