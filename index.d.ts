@@ -320,7 +320,10 @@ export declare class ModelCache implements AsyncDisposable {
     static open(options?: OpenOptions): Promise<ModelCache>;
     /**
      * Lists a repository and sorts its files into quants, with one request; with none for a commit that was scanned before.
-     * Offline it answers from what was scanned before, and says so with `stale`.
+     * For a branch that was, the request is conditional: where nothing has changed, no listing is sent again. Offline, or
+     * when the endpoint does not answer that request (no network, overload, a server error: there is no second try then),
+     * it answers from what was scanned before, and says so with `stale`. Everything else takes the newest scanned listing
+     * of a branch as it is.
      *
      * Fails with `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`, `ERR_RATE_LIMITED`,
      * `ERR_OFFLINE`, `ERR_NETWORK` or `ERR_HTTP`.
@@ -636,7 +639,8 @@ export declare interface RevisionOptions {
 /** Options of {@link ModelCache.scanRepo}. */
 export declare interface ScanOptions extends RevisionOptions {
     /**
-     * Ask the endpoint even for a commit that was scanned before; a branch is always asked for.
+     * Ask for the whole listing, of a commit that was scanned before too, whatever is stored. A branch is always asked for,
+     * but answered from the store when the endpoint says that nothing has changed.
      *
      * @defaultValue `false`
      */

@@ -1,4 +1,5 @@
-import type { Exchange } from './exchange.js'
+import { createHash } from 'node:crypto'
+import type { Exchange, Headers } from './exchange.js'
 import { Problem } from './problem.js'
 import { fullName, type Repository } from './repository.js'
 import { findRepository, findSnapshot, redirectToTrueName, type Site } from './site.js'
@@ -14,13 +15,17 @@ export async function answerListing(site: Site, exchange: Exchange, parts: reado
   if (kind === 'refs') return exchange.replyJson(200, await refs(site, repository))
   const snapshot = await findSnapshot(site, repository, revision)
   if (kind === 'tree') return answerTree(site, exchange, snapshot, folder.join('/'))
-  exchange.replyJson(
-    200,
-    modelInfo(repository, snapshot, exchange.url.searchParams.get('blobs') === 'true'),
-    {
-      'x-repo-commit': snapshot.commit,
-    },
-  )
+  answerInfo(exchange, modelInfo(repository, snapshot, exchange.url.searchParams.get('blobs') === 'true'), {
+    'x-repo-commit': snapshot.commit,
+  })
+}
+
+/** With the weak ETag of the Hub, and without a body for who has that already. */
+function answerInfo(exchange: Exchange, info: object, headers: Headers): void {
+  const digest = createHash('sha1').update(JSON.stringify(info)).digest('base64')
+  const etag = `W/"${digest}"`
+  if (exchange.request.headers['if-none-match'] === etag) exchange.reply(304, { ...headers, etag })
+  else exchange.replyJson(200, info, { ...headers, etag })
 }
 
 function modelInfo(repository: Repository, snapshot: Snapshot, blobs: boolean): object {

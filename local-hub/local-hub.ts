@@ -162,6 +162,7 @@ export class LocalHub implements AsyncDisposable {
       path: decodeURIComponent(url.pathname),
       query: url.searchParams,
       range: request.headers.range,
+      ifNoneMatch: request.headers['if-none-match'],
       authorization: request.headers.authorization !== undefined,
       userAgent: request.headers['user-agent'],
     })

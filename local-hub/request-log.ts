@@ -10,6 +10,8 @@ export interface RequestRecord {
   readonly path: string
   readonly query: URLSearchParams
   readonly range: string | undefined
+  /** The ETag of the answer the client has already. */
+  readonly ifNoneMatch: string | undefined
   /** Whether an Authorization header came with it. */
   readonly authorization: boolean
   readonly userAgent: string | undefined

@@ -114,7 +114,10 @@ export class ModelCache implements AsyncDisposable {
 
   /**
    * Lists a repository and sorts its files into quants, with one request; with none for a commit that was scanned before.
-   * Offline it answers from what was scanned before, and says so with `stale`.
+   * For a branch that was, the request is conditional: where nothing has changed, no listing is sent again. Offline, or
+   * when the endpoint does not answer that request (no network, overload, a server error: there is no second try then),
+   * it answers from what was scanned before, and says so with `stale`. Everything else takes the newest scanned listing
+   * of a branch as it is.
    *
    * Fails with `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`, `ERR_RATE_LIMITED`,
    * `ERR_OFFLINE`, `ERR_NETWORK` or `ERR_HTTP`.

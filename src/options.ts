@@ -123,7 +123,8 @@ export interface RevisionOptions {
 /** Options of {@link ModelCache.scanRepo}. */
 export interface ScanOptions extends RevisionOptions {
   /**
-   * Ask the endpoint even for a commit that was scanned before; a branch is always asked for.
+   * Ask for the whole listing, of a commit that was scanned before too, whatever is stored. A branch is always asked for,
+   * but answered from the store when the endpoint says that nothing has changed.
    *
    * @defaultValue `false`
    */

@@ -123,3 +123,21 @@ test('branches and tags are listed and resolve, encoded or not', async (t) => {
   t.is(refs.tags[0]?.targetCommit, info.sha)
   t.is(await (await fetch(`${hub.url}/acme/model/resolve/gptq-4bit/a.txt`)).text(), 'gptq')
 })
+
+test('model info has a weak ETag, and is not sent again to who has it', async (t) => {
+  const { hub, root } = await startHub(t, { 'acme/model': { 'config.json': '{}' } })
+  const url = `${hub.url}/api/models/acme/model/revision/main?blobs=true`
+  const first = await fetch(url)
+  const etag = first.headers.get('etag') ?? ''
+  t.regex(etag, /^W\/".+"$/)
+  await first.arrayBuffer()
+  const second = await fetch(url, { headers: { 'if-none-match': etag } })
+  t.is(second.status, 304)
+  t.is(await second.text(), '')
+  t.like(hub.log.records.at(-1), { ifNoneMatch: etag, bytesSent: 0 })
+  await writeFiles(join(root, 'acme/model'), { 'config.json': '{"changed":true}' })
+  const third = await fetch(url, { headers: { 'if-none-match': etag } })
+  t.is(third.status, 200)
+  t.not(third.headers.get('etag'), etag)
+  await third.arrayBuffer()
+})

@@ -113,7 +113,24 @@ impl HubClient {
         revision: &str,
         cancel: &CancellationToken,
     ) -> Result<Listing, HubError> {
-        scan::scan(&self.http, self.retries, repo, revision, cancel).await
+        // Boxed: callers would carry its size in futures of their own.
+        Box::pin(scan::scan(&self.http, self.retries, repo, revision, cancel)).await
+    }
+
+    /// Asks whether a repository that was listed before has changed: one request, conditional where the earlier listing had
+    /// an `etag`. `None` when it has not. Whoever has a listing need not wait for another: there is no second try, and an
+    /// answer that has not begun after 10 s counts as none.
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan), without its retries.
+    pub async fn rescan(
+        &self,
+        repo: &str,
+        revision: &str,
+        etag: Option<&str>,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Listing>, HubError> {
+        Box::pin(scan::rescan(&self.http, repo, revision, etag, cancel)).await
     }
 
     /// Fetches the missing ranges of a file into `sink`: one request for the file's address, then ranged requests over

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, RANGE};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, IF_NONE_MATCH, RANGE};
 use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -18,6 +18,9 @@ use crate::hedge::Hedge;
 use crate::proxy::Proxies;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long whoever has an answer already waits for news of it.
+const NEWS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends requests for one endpoint. The token is attached per request and only for the endpoint's own origin;
 /// no client has default headers that could carry it elsewhere.
@@ -68,19 +71,25 @@ impl Http {
         let client = self.client_for(url)?;
         let request = || self.request(client, url, range).send();
         let response = match range {
-            Some(_) => self.in_time(url, self.hedge.send(request), cancel).await?,
-            None => self.in_time(url, request(), cancel).await?,
+            Some(_) => self.in_time(url, self.hedge.send(request), self.stall_timeout, cancel).await?,
+            None => self.in_time(url, request(), self.stall_timeout, cancel).await?,
         };
-        match response.headers().get(CONTENT_ENCODING) {
-            Some(encoding) if response.status().is_success() && encoding != "identity" => {
-                Err(HubError::Integrity {
-                    url: redacted(url),
-                    expected: "the bytes as they are (Content-Encoding: identity)".to_owned(),
-                    actual: format!("Content-Encoding: {}", encoding.to_str().unwrap_or("(not text)")),
-                })
-            }
-            _ => Ok(response),
+        as_it_is(url, response)
+    }
+
+    /// As [`get`](Self::get), for whoever has an answer already: 304 when `etag` is still that of the answer, and no long wait.
+    pub(crate) async fn get_news(
+        &self,
+        url: &Url,
+        etag: Option<&str>,
+        cancel: &CancellationToken,
+    ) -> Result<Response, HubError> {
+        let mut request = self.request(self.client_for(url)?, url, None);
+        if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+            request = request.header(IF_NONE_MATCH, etag);
         }
+        let limit = self.stall_timeout.min(NEWS_TIMEOUT);
+        as_it_is(url, self.in_time(url, request.send(), limit, cancel).await?)
     }
 
     fn request(&self, client: &Client, url: &Url, range: Option<&Range<u64>>) -> RequestBuilder {
@@ -101,19 +110,20 @@ impl Http {
         response: &mut Response,
         cancel: &CancellationToken,
     ) -> Result<Option<Bytes>, HubError> {
-        self.in_time(url, response.chunk(), cancel).await
+        self.in_time(url, response.chunk(), self.stall_timeout, cancel).await
     }
 
     async fn in_time<T>(
         &self,
         url: &Url,
         step: impl Future<Output = reqwest::Result<T>>,
+        limit: Duration,
         cancel: &CancellationToken,
     ) -> Result<T, HubError> {
-        let step = tokio::time::timeout(self.stall_timeout, step);
+        let step = tokio::time::timeout(limit, step);
         match cancel.run_until_cancelled(step).await {
             None => Err(HubError::Cancelled),
-            Some(Err(_)) => Err(self.silent(url)),
+            Some(Err(_)) => Err(self.silent(url, limit)),
             Some(Ok(Err(error))) => Err(self.unreachable(url, error.without_url().into())),
             Some(Ok(Ok(value))) => Ok(value),
         }
@@ -130,9 +140,9 @@ impl Http {
         client.as_ref().map_err(|message| self.unreachable(url, message.clone().into()))
     }
 
-    /// The server said nothing for the whole stall timeout.
-    pub(crate) fn silent(&self, url: &Url) -> HubError {
-        self.unreachable(url, format!("no byte came for {:?}", self.stall_timeout).into())
+    /// The server said nothing for all this time.
+    pub(crate) fn silent(&self, url: &Url, time: Duration) -> HubError {
+        self.unreachable(url, format!("no byte came for {time:?}").into())
     }
 
     fn unreachable(&self, url: &Url, source: SinkError) -> HubError {
@@ -159,6 +169,20 @@ impl Http {
                 std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
             format!("no TLS client could be made ({error}{cause}); install the system's CA certificates")
         })
+    }
+}
+
+/// Refuses a response whose body is not the resource itself.
+fn as_it_is(url: &Url, response: Response) -> Result<Response, HubError> {
+    match response.headers().get(CONTENT_ENCODING) {
+        Some(encoding) if response.status().is_success() && encoding != "identity" => {
+            Err(HubError::Integrity {
+                url: redacted(url),
+                expected: "the bytes as they are (Content-Encoding: identity)".to_owned(),
+                actual: format!("Content-Encoding: {}", encoding.to_str().unwrap_or("(not text)")),
+            })
+        }
+        _ => Ok(response),
     }
 }
 

@@ -9,6 +9,9 @@ pub struct Listing {
     pub repo: String,
     /// Commit every later request is pinned to: 40 (or 64) lower-case hex digits.
     pub commit: String,
+    /// `ETag` of the answer, where it had one: what [`HubClient::rescan`](crate::HubClient::rescan) takes. Its form is the
+    /// server's own business.
+    pub etag: Option<String>,
     /// The Hub's `pipeline_tag`, such as `feature-extraction`.
     pub pipeline_task: Option<String>,
     /// The library the model card names, such as `transformers.js`.

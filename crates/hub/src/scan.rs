@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -28,24 +28,55 @@ pub(crate) async fn scan(
     revision: &str,
     cancel: &CancellationToken,
 ) -> Result<Listing, HubError> {
+    let url = listing_url(http, repo, revision)?;
+    let ask = Ask { http, retries, subject: Subject::Revision { repo, revision }, cancel };
+    listing(&ask, repo, &url, ask.json(&url).await?).await
+}
+
+/// As [`scan`], once and without patience; `None` when the listing with this `etag` is still the newest.
+pub(crate) async fn rescan(
+    http: &Arc<Http>,
+    repo: &str,
+    revision: &str,
+    etag: Option<&str>,
+    cancel: &CancellationToken,
+) -> Result<Option<Listing>, HubError> {
+    let url = listing_url(http, repo, revision)?;
+    let ask = Ask { http, retries: 0, subject: Subject::Revision { repo, revision }, cancel };
+    match ask.news(&url, etag).await? {
+        Some(info) => listing(&ask, repo, &url, info).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn listing_url(http: &Http, repo: &str, revision: &str) -> Result<Url, HubError> {
     check_repo(repo)?;
     check_revision(revision)?;
-    let url = http.endpoint.model_info(repo, revision)?;
-    let ask = Ask { http, retries, subject: Subject::Revision { repo, revision }, cancel };
-    let mut info: ModelInfo = ask.json(&url).await?.body;
-    let commit = commit(&info, &url)?;
-    let repo = canonical_repo(&info, repo);
+    http.endpoint.model_info(repo, revision)
+}
+
+/// The listing that model info tells, with the tree's help where it lacks sizes or digests.
+async fn listing(
+    ask: &Ask<'_>,
+    asked: &str,
+    url: &Url,
+    answer: Answer<ModelInfo>,
+) -> Result<Listing, HubError> {
+    let Answer { body: mut info, etag, .. } = answer;
+    let commit = commit(&info, url)?;
+    let repo = canonical_repo(&info, asked);
     let siblings =
         info.siblings.take().filter(|siblings| siblings.iter().all(|file| file.content().is_some()));
     let siblings = match siblings {
         Some(siblings) => siblings,
-        None => tree::files(&ask, &repo, &commit).await?,
+        None => tree::files(ask, &repo, &commit).await?,
     };
-    let asked = url.clone();
-    let sorted = tokio::task::spawn_blocking(move || sort_out(&siblings, &asked)).await;
-    let (files, refused) = sorted.map_err(|stopped| network(&url, stopped.into()))??;
+    let at = url.clone();
+    let sorted = tokio::task::spawn_blocking(move || sort_out(&siblings, &at)).await;
+    let (files, refused) = sorted.map_err(|stopped| network(url, stopped.into()))??;
     Ok(Listing {
         commit,
+        etag,
         gated: info.gated(),
         license: info.license(),
         hints: info.hints(&repo),
@@ -99,10 +130,18 @@ pub(crate) struct Ask<'a> {
     pub(crate) cancel: &'a CancellationToken,
 }
 
-/// A parsed answer and the `Link` header beside it.
+/// What whoever asks has already: nothing, or an earlier answer and its `ETag`.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    Nothing,
+    Earlier(Option<&'a str>),
+}
+
+/// A parsed answer and the headers beside it.
 pub(crate) struct Answer<T> {
     pub(crate) body: T,
     pub(crate) link: Option<String>,
+    pub(crate) etag: Option<String>,
 }
 
 impl Ask<'_> {
@@ -113,39 +152,60 @@ impl Ask<'_> {
     ) -> Result<Answer<T>, HubError> {
         let mut retry = Retry::new(self.retries);
         loop {
-            match self.json_once(url).await {
+            let answer = async {
+                let (url, response) = self.follow(url, Known::Nothing).await?;
+                self.read(&url, response).await
+            };
+            match answer.await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => retry.pause(error, self.cancel).await?,
             }
         }
     }
 
-    async fn json_once<T: DeserializeOwned + Send + 'static>(
+    /// The JSON at `url`; `None` when it is still what had this `etag`.
+    async fn news<T: DeserializeOwned + Send + 'static>(
         &self,
         url: &Url,
-    ) -> Result<Answer<T>, HubError> {
-        let (url, response) = self.follow(url).await?;
-        if !response.status().is_success() {
-            return Err(refusal(self.http, &url, response, self.subject, self.cancel).await);
+        etag: Option<&str>,
+    ) -> Result<Option<Answer<T>>, HubError> {
+        let (url, response) = self.follow(url, Known::Earlier(etag)).await?;
+        if etag.is_some() && response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(None);
         }
-        let status = response.status().as_u16();
-        let link = response.headers().get("link").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let bytes = self.body(&url, response).await?;
-        let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&bytes)).await;
-        let parsed = parsed.map_err(|stopped| network(&url, stopped.into()))?;
-        let body = parsed.map_err(|error| HubError::Http {
-            status,
-            url: redacted(&url),
-            message: format!("the answer is not what a Hub sends ({error}); check the endpoint"),
-        })?;
-        Ok(Answer { body, link })
+        self.read(&url, response).await.map(Some)
     }
 
-    async fn follow(&self, url: &Url) -> Result<(Url, Response), HubError> {
+    async fn read<T: DeserializeOwned + Send + 'static>(
+        &self,
+        url: &Url,
+        response: Response,
+    ) -> Result<Answer<T>, HubError> {
+        if !response.status().is_success() {
+            return Err(refusal(self.http, url, response, self.subject, self.cancel).await);
+        }
+        let status = response.status().as_u16();
+        let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let (link, etag) = (header("link"), header("etag"));
+        let bytes = self.body(url, response).await?;
+        let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&bytes)).await;
+        let parsed = parsed.map_err(|stopped| network(url, stopped.into()))?;
+        let body = parsed.map_err(|error| HubError::Http {
+            status,
+            url: redacted(url),
+            message: format!("the answer is not what a Hub sends ({error}); check the endpoint"),
+        })?;
+        Ok(Answer { body, link, etag })
+    }
+
+    async fn follow(&self, url: &Url, known: Known<'_>) -> Result<(Url, Response), HubError> {
         let mut trail = Trail::default();
         let mut url = url.clone();
         loop {
-            let response = self.http.get(&url, None, self.cancel).await?;
+            let response = match known {
+                Known::Nothing => self.http.get(&url, None, self.cancel).await?,
+                Known::Earlier(etag) => self.http.get_news(&url, etag, self.cancel).await?,
+            };
             let Some(next) = trail.next(&url, &response)? else { return Ok((url, response)) };
             if !self.http.endpoint.owns(&next) {
                 let origin = next.origin().ascii_serialization();

@@ -87,11 +87,13 @@ impl ModelCache {
         self.scan_repo_with(repo, ScanOptions::default()).await
     }
 
-    /// Lists a repository with one request and sorts its files into quants.
+    /// Lists a repository with one request and sorts its files into quants; with none for a commit that was scanned before, and a
+    /// conditional one for a branch that was.
     ///
     /// # Errors
-    /// `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`,
-    /// `ERR_RATE_LIMITED`, `ERR_NETWORK` (only when nothing is stored), `ERR_HTTP`, `ERR_OFFLINE`, `ERR_CLOSED`.
+    /// `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`, `ERR_HTTP`,
+    /// `ERR_CLOSED`; `ERR_OFFLINE`, `ERR_RATE_LIMITED`, `ERR_NETWORK` and server errors only when nothing is stored: else the stored
+    /// listing comes, as stale.
     pub async fn scan_repo_with(&self, repo: &str, options: ScanOptions) -> Result<Manifest> {
         let inner = self.inner()?;
         inner.call(scan::scan(Arc::clone(&inner), repo.to_owned(), options)).await

@@ -67,6 +67,19 @@ impl Lookup<'_, '_> {
         Ok(None)
     }
 
+    /// The newest stored listing of a revision, and the `ETag` it came with when the revision was last seen there.
+    pub(crate) fn listing(
+        &self,
+        repo: &str,
+        revision: &str,
+    ) -> Result<Option<(ManifestRecord, Option<String>)>> {
+        let Some(record) = self.manifest(repo, revision)? else { return Ok(None) };
+        let reference = self.reference(&record.repo, revision)?;
+        let newest = |seen: &RefRecord| seen.commits.first().is_some_and(|seen| seen.commit == record.commit);
+        let etag = reference.filter(newest).and_then(|seen| seen.etag);
+        Ok(Some((record, etag)))
+    }
+
     /// A stored file. After a branch moved, its files come from the newest commit at which a quant with that file is complete,
     /// so that files of two commits are never mixed; when none is complete, from the newest commit that has the file.
     pub(crate) fn file(

@@ -62,7 +62,8 @@ impl Default for CacheOptions {
 pub struct ScanOptions {
     /// Branch, tag or commit. Default: `main`.
     pub revision: Option<String>,
-    /// Ask the Hub even for a commit that was scanned before. Default: false. Branches are always asked for.
+    /// Ask for the whole listing, of a commit that was scanned before too, whatever is stored. Default: false. Branches are always
+    /// asked for, but answered from the store when the Hub says that nothing has changed.
     pub refresh: bool,
 }
 

@@ -323,9 +323,7 @@ impl<'a> Removal<'a> {
         txn.delete::<Manifests>(&Key::manifest(&self.scope))?;
         let mut changed = Vec::new();
         txn.scan::<Refs>(&Key::references(&self.scope.endpoint, &self.scope.repo), |key, mut reference| {
-            let before = reference.commits.len();
-            reference.commits.retain(|seen| seen.commit != self.scope.commit);
-            if reference.commits.len() != before {
+            if reference.forget(&self.scope.commit) {
                 changed.push((Key::stored(key), reference));
             }
             Ok(ControlFlow::Continue(()))

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use tabagent_hub::Listing;
 use tabagent_hub::quant::{self, SourceFile};
-use tabagent_hub::{HubError, Listing};
 use tabagent_storage::{
     AliasRecord, Aliases, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests, RefRecord, Refs,
     WriteTransaction,
@@ -31,39 +31,72 @@ pub(crate) async fn scan(inner: Arc<Inner>, repo: String, options: ScanOptions) 
     .await
 }
 
-/// The listing as the Hub gives it now, or the stored one: of a commit, offline, or (and then it is stale) without the network.
+/// The listing as the Hub gives it now, or the stored one: of a commit, offline, or (and then it is stale) when the Hub does not
+/// answer.
 async fn current(
     inner: &Arc<Inner>,
     repo: &str,
     revision: &str,
     refresh: bool,
 ) -> Result<(ManifestRecord, bool)> {
+    let stored = stored(inner, repo, revision).await?;
     // The listing of a commit never changes.
     let immutable = is_commit(revision) && !refresh;
-    if immutable || inner.options.offline {
-        if let Some(record) = stored(inner, repo, revision).await? {
-            return Ok((record, !immutable));
-        }
-        if inner.options.offline {
+    match stored {
+        Some(stored) if immutable || inner.options.offline => Ok((stored.record, !immutable)),
+        None if inner.options.offline => {
             let what = format!("was never scanned at {revision}");
-            return Err(Error::Offline { repo: repo.to_owned(), what });
+            Err(Error::Offline { repo: repo.to_owned(), what })
+        }
+        Some(stored) => again(inner, repo, revision, stored, refresh).await,
+        None => {
+            let listing = inner.hub.scan(repo, revision, &inner.closing).await?;
+            Ok((keep(inner, repo, revision, listing).await?, false))
         }
     }
-    match inner.hub.scan(repo, revision, &inner.closing).await {
-        Ok(listing) => Ok((keep(inner, repo, revision, listing).await?, false)),
-        Err(error @ HubError::Network { .. }) => match stored(inner, repo, revision).await? {
-            Some(record) => Ok((record, true)),
-            None => Err(error.into()),
-        },
+}
+
+/// Asks for what is stored already.
+async fn again(
+    inner: &Arc<Inner>,
+    repo: &str,
+    revision: &str,
+    stored: Stored,
+    refresh: bool,
+) -> Result<(ManifestRecord, bool)> {
+    let answer = if refresh {
+        inner.hub.scan(repo, revision, &inner.closing).await.map(Some)
+    } else {
+        inner.hub.rescan(repo, revision, stored.etag.as_deref(), &inner.closing).await
+    };
+    match answer {
+        Ok(Some(listing)) => Ok((keep(inner, repo, revision, listing).await?, false)),
+        Ok(None) => Ok((stored.record, false)),
+        Err(error) if error.is_transient() => Ok((stored.record, true)),
         Err(error) => Err(error.into()),
     }
 }
 
+/// The newest stored listing of a revision.
+struct Stored {
+    record: ManifestRecord,
+    /// For a conditional request; `None` as well when another version of this library sorted the listing into quants, so that the
+    /// next scan sorts it anew.
+    etag: Option<String>,
+}
+
+/// Goes before a stored `ETag`.
+const SORTED_BY: &str = concat!(env!("CARGO_PKG_VERSION"), " ");
+
 /// Disk work: a listing may have a million files.
-async fn stored(inner: &Arc<Inner>, repo: &str, revision: &str) -> Result<Option<ManifestRecord>> {
+async fn stored(inner: &Arc<Inner>, repo: &str, revision: &str) -> Result<Option<Stored>> {
     let (inner, repo, revision) = (Arc::clone(inner), repo.to_owned(), revision.to_owned());
     blocking(inner.tasks.token(), move || {
-        inner.read(|txn| Lookup { txn, endpoint: &inner.endpoint }.manifest(&repo, &revision))
+        let found = inner.read(|txn| Lookup { txn, endpoint: &inner.endpoint }.listing(&repo, &revision))?;
+        Ok(found.map(|(record, etag)| {
+            let etag = etag.and_then(|etag| etag.strip_prefix(SORTED_BY).map(str::to_owned));
+            Stored { record, etag }
+        }))
     })
     .await
 }
@@ -72,9 +105,10 @@ async fn stored(inner: &Arc<Inner>, repo: &str, revision: &str) -> Result<Option
 async fn keep(inner: &Arc<Inner>, asked: &str, revision: &str, listing: Listing) -> Result<ManifestRecord> {
     let (inner, asked, revision) = (Arc::clone(inner), asked.to_owned(), revision.to_owned());
     blocking(inner.tasks.token(), move || {
+        let etag = listing.etag.as_ref().map(|etag| format!("{SORTED_BY}{etag}"));
         let record = to_record(&inner.options.endpoint, listing);
         if !inner.is_read_only() {
-            inner.store.write(|txn| write(txn, &inner, &asked, &revision, &record))?;
+            inner.store.write(|txn| write(txn, &inner, &asked, &revision, &record, etag))?;
         }
         Ok(record)
     })
@@ -87,12 +121,13 @@ fn write(
     asked: &str,
     revision: &str,
     record: &ManifestRecord,
+    etag: Option<String>,
 ) -> tabagent_storage::Result<()> {
     let scope = scope_of(&inner.endpoint, record);
     txn.put::<Manifests>(&Key::manifest(&scope), record)?;
     let key = Key::reference(&inner.endpoint, &record.repo, revision);
     let mut reference = txn.get::<Refs>(&key)?.unwrap_or(RefRecord { commits: Vec::new(), etag: None });
-    reference.observe(&record.commit, record.scanned_at_ms, None);
+    reference.observe(&record.commit, record.scanned_at_ms, etag);
     txn.put::<Refs>(&key, &reference)?;
     // The Hub ignores case and follows renames; so does a later look-up without network.
     let alias = AliasRecord { repo: record.repo.clone() };
@@ -155,7 +190,7 @@ pub(crate) async fn listing(
     check_repo(repo)?;
     let revision = check_revision(revision)?;
     match stored(inner, repo, revision).await? {
-        Some(record) => Ok(record),
+        Some(stored) => Ok(stored.record),
         None => Ok(current(inner, repo, revision, false).await?.0),
     }
 }

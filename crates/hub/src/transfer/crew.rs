@@ -119,7 +119,7 @@ impl Crew {
         if plan.silence(now) < http.stall_timeout {
             return Ok(());
         }
-        Err(http.silent(&source.page()?))
+        Err(http.silent(&source.page()?, http.stall_timeout))
     }
 
     /// Ends the connections, which keep what they received.

@@ -186,3 +186,53 @@ async fn many_files_are_listed() {
     assert_eq!(listing.files.len(), 20_000);
     assert_eq!(listing.files[19_999].path, "data/019999.bin");
 }
+
+async fn rescan(server: &Server, etag: Option<&str>) -> Result<Option<Listing>, HubError> {
+    let client = HubClient::new(options(server.url())).unwrap();
+    client.rescan("owner/model", "main", etag, &CancellationToken::new()).await
+}
+
+#[tokio::test]
+async fn a_listing_that_is_still_the_newest_is_not_sent_again() {
+    let server = Server::start(|request| {
+        let listing = || Reply::json(&info(&json!([git("config.json")])));
+        match request.header("if-none-match") {
+            Some("W/\"new\"") => Reply::new(304, b"").header("ETag", "W/\"new\""),
+            _ => listing().header("ETag", "W/\"new\""),
+        }
+    })
+    .await;
+    let etag = scan(&server, "owner/model", "main").await.unwrap().etag;
+    assert_eq!(etag.as_deref(), Some("W/\"new\""));
+    assert!(rescan(&server, etag.as_deref()).await.unwrap().is_none());
+    for old in [Some("\"old\""), Some("not\na header"), None] {
+        assert_eq!(rescan(&server, old).await.unwrap().unwrap().etag, etag);
+    }
+    let sent: Vec<_> =
+        server.requests().iter().map(|r| r.header("if-none-match").map(str::to_owned)).collect();
+    assert_eq!(sent, [None, etag, Some("\"old\"".to_owned()), None, None]);
+}
+
+#[tokio::test]
+async fn a_redirect_to_the_true_name_takes_the_condition_along() {
+    let server = Server::start(|request| {
+        match (request.target.contains("/Owner/"), request.header("if-none-match")) {
+            (false, _) => Reply::redirect(307, "/api/models/Owner/Model/revision/main?blobs=true"),
+            (true, Some("\"known\"")) => Reply::new(304, b""),
+            (true, _) => Reply::new(500, b""),
+        }
+    })
+    .await;
+    assert!(rescan(&server, Some("\"known\"")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn who_has_a_listing_is_told_of_a_failure_after_one_try() {
+    let server = Server::start(|_| Reply::new(503, b"")).await;
+    let error = rescan(&server, Some("\"known\"")).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    assert_eq!(server.requests().len(), 1);
+    let unasked = Server::start(|_| Reply::new(304, b"")).await;
+    let error = rescan(&unasked, None).await.unwrap_err();
+    assert!(matches!(error, HubError::Http { status: 304, .. }), "{error}");
+}
