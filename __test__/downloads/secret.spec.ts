@@ -17,7 +17,9 @@ const WRONG_TOKEN = 'hf_anothersecret'
 const FAULTS: Record<string, Fault> = {
   Q2_K: { cutAfter: 100_000 },
   Q3_K_M: { answer: { status: 403, body: 'Access Denied' } },
-  Q4_K_M: { answer: { status: 500 } },
+  Q4_K_M: {
+    answer: { status: 500, body: JSON.stringify({ error: `${TOKEN}: http://x/y?Signature=another-one` }) },
+  },
   Q5_K_M: { answer: { status: 429, headers: { 'retry-after': '290' } } },
   Q6_K: { headers: { 'content-range': 'bytes 0-4/77' } },
   Q8_0: { alterByte: 5 },

@@ -17,6 +17,8 @@ use crate::error::{HubError, SinkError};
 use crate::hedge::Hedge;
 use crate::proxy::Proxies;
 
+/// Shorter values of a query (`true`, a number) are no secrets.
+const SHORTEST_SECRET: usize = 8;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long whoever has an answer already waits for news of it.
@@ -58,6 +60,21 @@ impl Http {
     /// Whether requests to the endpoint carry a token.
     pub(crate) fn has_token(&self) -> bool {
         self.authorization.is_some()
+    }
+
+    /// What a server said, without the secrets that were sent to it: the token and the values of a signed query, also where
+    /// the answer holds whole addresses.
+    pub(crate) fn without_secrets(&self, text: &str, url: &Url) -> String {
+        let token =
+            self.authorization.as_ref().and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let values = url.query_pairs().map(|(_, value)| value.into_owned());
+        let secrets = values.filter(|value| value.len() >= SHORTEST_SECRET).chain(token.map(str::to_owned));
+        let text = secrets.fold(text.to_owned(), |text, secret| text.replace(&secret, "(hidden)"));
+        let words = text.split(' ').map(|word| match word.split_once('?') {
+            Some((address, _)) if address.contains("://") => format!("{address}?(hidden)"),
+            _ => word.to_owned(),
+        });
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// The response head, whatever its status; redirects are not followed. A request for a range is sent again where the
@@ -200,4 +217,20 @@ fn authorization(token: Option<&str>) -> Result<Option<HeaderValue>, HubError> {
 /// An exchange that broke after the way to the server was found.
 pub(crate) fn network(url: &Url, source: SinkError) -> HubError {
     HubError::Network { url: redacted(url), proxy: None, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_servers_say_is_told_without_secrets() {
+        let options = HubOptions { token: Some("hf_secret".to_owned()), ..HubOptions::default() };
+        let http = Http::new(options).unwrap();
+        let url = "https://cdn.example/x?Signature=abcdefgh&Expires=17".parse().unwrap();
+        let told = |text| http.without_secrets(text, &url);
+        assert_eq!(told("no token hf_secret, 17 s ago"), "no token (hidden), 17 s ago");
+        assert_eq!(told("the signature \"abcdefgh\" is wrong?"), "the signature \"(hidden)\" is wrong?");
+        assert_eq!(told("see https://cdn.example/y?Policy=x now"), "see https://cdn.example/y?(hidden) now");
+    }
 }

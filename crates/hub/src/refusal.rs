@@ -86,19 +86,29 @@ fn classify(
 }
 
 /// `X-Error-Message`, else the JSON body's `error`, else the status' own name.
-async fn message(http: &Http, url: &Url, mut response: Response, cancel: &CancellationToken) -> String {
-    if let Some(message) = text(response.headers(), "x-error-message") {
-        return message;
-    }
-    let name = response.status().canonical_reason().unwrap_or("no reason given").to_owned();
+async fn message(http: &Http, url: &Url, response: Response, cancel: &CancellationToken) -> String {
+    let name = response.status().canonical_reason().unwrap_or("no reason given");
+    let said = match text(response.headers(), "x-error-message") {
+        Some(message) => Some(message),
+        None => error_of_body(http, url, response, cancel).await,
+    };
+    said.map_or_else(|| name.to_owned(), |message| printable(&http.without_secrets(&message, url)))
+}
+
+async fn error_of_body(
+    http: &Http,
+    url: &Url,
+    mut response: Response,
+    cancel: &CancellationToken,
+) -> Option<String> {
     // The first chunk holds any error object whole; a longer body is a page for people.
-    let Ok(Some(body)) = http.chunk(url, &mut response, cancel).await else { return name };
-    let body: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
-    body.and_then(|body| body.get("error")?.as_str().map(printable)).unwrap_or(name)
+    let body = http.chunk(url, &mut response, cancel).await.ok().flatten()?;
+    let body: serde_json::Value = serde_json::from_slice(&body).ok()?;
+    body.get("error")?.as_str().map(str::to_owned)
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(printable)
+    headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
 /// A server's words as one short line.

@@ -10,6 +10,7 @@
 mod cancellation;
 mod connections;
 mod faults;
+mod large;
 mod origins;
 mod refusals;
 mod scan;
