@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use tabagent_hub::{HubClient, RangeSink, SinkError, TransferRequest};
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ fn answer(request: &Request) -> Reply {
 struct Pieces(Mutex<BTreeMap<u64, Vec<u8>>>);
 
 impl RangeSink for Pieces {
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
+    fn write(&self, offset: u64, bytes: Bytes) -> Result<(), SinkError> {
         self.0.lock().unwrap().insert(offset, bytes.to_vec());
         Ok(())
     }
