@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { makeCertificates } from '../support/certificate.js'
 import { makeFolder } from '../support/folder.js'
-import { type ProxyRequest, startProxy } from '../support/proxy.js'
+import { type ProxyRequest, startProxy, startSocksProxy } from '../support/proxy.js'
 import { download, type Failure, matrix, scan, type World } from './matrix.js'
 
 /** A Hub that only a client with `file` trusts. */
@@ -48,6 +48,17 @@ matrix('route', {
     return download(t, {
       options,
       check: () => t.true(proxy.requests.every(({ credentials }) => credentials === 'user:p@ss')),
+    })
+  },
+  'is reached through a SOCKS proxy': async (t) => {
+    const proxy = await startSocksProxy(t)
+    const options = { proxy: `socks5://${proxy.place}`, noProxy: 'hub.example' }
+    return download(t, {
+      options,
+      check: ({ hub }) => {
+        const targets = new Set(proxy.requests.map(({ target }) => target))
+        t.deepEqual([...targets].sort(), [new URL(hub.url).host, new URL(hub.cdnUrl).host].sort())
+      },
     })
   },
   'is behind a proxy that refuses the password': async (t) => {

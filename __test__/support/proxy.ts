@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, createServer as createSocketServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ExecutionContext } from 'ava'
 
@@ -73,5 +73,43 @@ function tunnel(incoming: IncomingMessage, client: Duplex): void {
       client.destroy()
       server.destroy()
     })
+  }
+}
+
+/** A SOCKS 5 proxy (RFC 1928) for everybody and for addresses of four bytes; `requests` are its tunnels. */
+export async function startSocksProxy(t: ExecutionContext): Promise<TestProxy> {
+  const requests: ProxyRequest[] = []
+  const sockets = new Set<Socket>()
+  const server = createSocketServer(async (client) => {
+    sockets.add(client)
+    client.on('error', () => client.destroy())
+    const [, methods = 0] = await take(client, 2)
+    await take(client, methods)
+    client.write(Buffer.from([5, 0]))
+    const request = await take(client, 10)
+    const [host, port] = [request.subarray(4, 8).join('.'), request.readUInt16BE(8)]
+    requests.push({ method: 'CONNECT', target: `${host}:${port}`, credentials: undefined })
+    const onward = connect(port, host, () => {
+      client.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]))
+      onward.pipe(client).pipe(onward)
+    })
+    onward.on('error', () => client.destroy())
+    client.on('close', () => onward.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return { place: `127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
+}
+
+/** The next `count` bytes. */
+async function take(socket: Socket, count: number): Promise<Buffer> {
+  for (;;) {
+    const bytes = socket.read(count) as Buffer | null
+    if (bytes !== null) return bytes
+    await once(socket, 'readable')
   }
 }

@@ -79,6 +79,55 @@ test('a range that is ignored, and headers that are replaced or left out', async
   t.is((await lying.get('bytes=5-9')).headers.get('content-range'), 'bytes 0-4/77')
 })
 
+test('a connection that is reset when the test lets it', async (t) => {
+  let release = () => {}
+  const until = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const { get, hub } = await startFaultyHub(t, { resetAfter: 1000, until })
+  const response = await get()
+  await hub.log.waitFor((log) => log.bytesSent({ origin: 'cdn' }) === 1000)
+  t.false(hub.log.filter({ origin: 'cdn' })[0]?.closed)
+  release()
+  t.true((await readAll(response)).broken)
+})
+
+test('less than the range, and more', async (t) => {
+  const { get } = await startFaultyHub(t, { shorten: 1000 })
+  const less = await get('bytes=5-9999')
+  t.is(less.headers.get('content-range'), `bytes 5-1004/${SIZE}`)
+  t.true((await readAll(less)).bytes.equals(WEIGHTS.subarray(5, 1005)))
+  const more = await startFaultyHub(t, { append: 10, headers: { 'content-length': undefined } })
+  t.is((await readAll(await more.get('bytes=0-9'))).bytes.length, 20)
+})
+
+test('compressed bytes, whatever the client takes', async (t) => {
+  const { get } = await startFaultyHub(t, { compress: true })
+  const response = await get()
+  t.is(response.headers.get('content-encoding'), 'gzip')
+  t.true((await readAll(response)).bytes.equals(WEIGHTS))
+})
+
+test('a listing that is edited on its way', async (t) => {
+  const { hub } = await startHub(t, { 'acme/model': { 'a.txt': 'a' } })
+  hub.fault = () => ({ edit: (body) => ({ ...(body as object), sha: 'none' }) })
+  const response = await fetch(`${hub.url}/api/models/acme/model`)
+  t.like(await response.json(), { id: 'acme/model', sha: 'none' })
+})
+
+test('a Hub below a path: every link stays below it', async (t) => {
+  const { hub } = await startHub(
+    t,
+    { 'acme/model': { 'a.txt': 'a', 'b.txt': 'b' } },
+    { prefix: '/hub', pageSize: 1 },
+  )
+  t.is(await (await fetch(`${hub.url}/acme/model/resolve/main/a.txt`)).text(), 'a')
+  t.is(await (await fetch(`${hub.url}/ACME/model/resolve/main/b.txt`)).text(), 'b')
+  const tree = await fetch(`${hub.url}/api/models/acme/model/tree/main`)
+  t.true(tree.headers.get('link')?.startsWith(`<${hub.url}/api/models/`))
+  t.is((await fetch(`${new URL(hub.url).origin}/api/models/acme/model`)).status, 404)
+})
+
 test('an answer held back until the test lets it go', async (t) => {
   let release = () => {}
   const hold = new Promise<void>((resolve) => {
