@@ -103,7 +103,7 @@ export interface OpenOptions {
   noProxy?: string
   /**
    * PEM files (or folders of them) with certificates of authorities to trust besides those of the system: of a company's
-   * proxy, or of a Hub of one's own.
+   * proxy, or of a Hub of one's own. One that cannot be read is refused with `ERR_INVALID_ARGUMENT`.
    *
    * @defaultValue the files that `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `NODE_EXTRA_CA_CERTS` name
    */

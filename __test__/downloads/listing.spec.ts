@@ -28,9 +28,15 @@ const trees = ({ hub }: World) => hub.log.filter({ path: /\/tree\// })
 /** Model info that tells names only, and the tree as it is. */
 const onlyNames: FaultHook = ({ path }) => (path.includes('/revision/') ? withFiles(names) : undefined)
 
+const shard = (n: number) => `model-${String(n + 1).padStart(5, '0')}-of-60000.safetensors`
+
+function expectShards({ t, cache }: World): void {
+  const [quant] = Object.values(cache.getManifest(REPO)?.quants ?? {})
+  t.is(new Set(quant?.files.map(({ path }) => path)).size, 60_000)
+}
+
 /** A repository of 60,000 shards, which are nowhere, in pages of 1,000. */
 function hugeTree(): FaultHook {
-  const shard = (n: number) => `model-${String(n + 1).padStart(5, '0')}-of-60000.safetensors`
   const file = (n: number) => ({ type: 'file', path: shard(n), size: 9, oid: SHA1 })
   return ({ path, query }) => {
     if (!path.includes('/tree/')) return json({ id: REPO, sha: SHA1, siblings: [{ rfilename: 'a' }] })
@@ -67,13 +73,21 @@ matrix('listing', {
       hub: { pageSize: 1 },
       check: (world) => t.is(world.cache.getManifest(REPO)?.quants['Q4_K_M']?.size, SIZE),
     }),
+  'has 60,000 files in one answer': (t) => {
+    const siblings = Array.from({ length: 60_000 }, (_, n) => ({
+      rfilename: shard(n),
+      size: 9,
+      blobId: SHA1,
+    }))
+    const all = json({ id: REPO, sha: SHA1, siblings })
+    return scan(t, { always: () => all, check: expectShards })
+  },
   'has 60,000 files in 60 pages': (t) =>
     scan(t, {
       always: hugeTree(),
       check: (world) => {
         t.is(trees(world).length, 60)
-        const [quant] = Object.values(world.cache.getManifest(REPO)?.quants ?? {})
-        t.is(new Set(quant?.files.map(({ path }) => path)).size, 60_000)
+        expectShards(world)
       },
     }),
   'lists pages that lead back to themselves': (t) =>

@@ -191,6 +191,20 @@ matrix('refusal', {
         t.false(failure?.message.includes(TOKEN))
       },
     }),
+  'forgets the token in the middle of the file': (t) => {
+    const unknown = { 'x-error-message': 'Invalid credentials in Authorization header' }
+    return download(t, {
+      fault: () => {
+        let isOver = false
+        return ({ origin }) => {
+          if (origin === 'api') return isOver ? answer(401, unknown) : undefined
+          const first = !isOver
+          isOver = true
+          return first ? { cutAfter: HALF } : answer(403)
+        }
+      },
+    })
+  },
   'gives the token no right to the listing': (t) => scan(t, { fault: () => () => answer(403) }),
   'gives the token no right to the file': (t) => download(t, { fault: () => resolving(() => answer(403)) }),
   'has disabled the repository': (t) =>

@@ -11,16 +11,24 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::error::HubError;
 
-/// The certificates in PEM files, or in the files of a folder.
-pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Certificate>, HubError> {
-    let mut certificates = Vec::new();
+/// Whether each path is a PEM file, or a folder of them, with a certificate. A bundle has hundreds: they are not all read.
+pub(crate) fn check(paths: &[PathBuf]) -> Result<(), HubError> {
+    let holds_any = |text: &Vec<u8>| CertificateDer::pem_slice_iter(text).any(|found| found.is_ok());
     for path in paths {
         let texts = texts(path).map_err(|error| invalid(path, &error.to_string()))?;
-        let found: Vec<_> = texts.iter().flat_map(|text| usable(text)).collect();
-        if found.is_empty() {
+        if !texts.iter().any(holds_any) {
             return Err(invalid(path, "it holds no certificate in PEM form"));
         }
-        certificates.extend(found);
+    }
+    Ok(())
+}
+
+/// The certificates in PEM files, or in the files of a folder.
+pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Certificate>, String> {
+    let mut certificates = Vec::new();
+    for path in paths {
+        let texts = texts(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        certificates.extend(texts.iter().flat_map(|text| usable(text)));
     }
     Ok(certificates)
 }

@@ -1,12 +1,13 @@
 //! One GET at a time: which headers go where, timeouts, and no surprises (no automatic redirect, no decompression).
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, IF_NONE_MATCH, RANGE};
-use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -34,13 +35,14 @@ pub(crate) struct Http {
     connections: usize,
     hedge: Hedge,
     proxies: Proxies,
-    authorities: Vec<Certificate>,
+    authorities: Vec<PathBuf>,
     secure: OnceLock<Result<Client, String>>,
     plain: OnceLock<Result<Client, String>>,
 }
 
 impl Http {
     pub(crate) fn new(options: HubOptions) -> Result<Self, HubError> {
+        certificate::check(&options.certificate_authorities)?;
         Ok(Self {
             endpoint: Endpoint::parse(&options.endpoint)?,
             stall_timeout: options.stall_timeout,
@@ -51,7 +53,7 @@ impl Http {
             connections: options.connections,
             hedge: Hedge::new(options.stall_timeout),
             proxies: Proxies::new(&options.proxy)?,
-            authorities: certificate::read(&options.certificate_authorities)?,
+            authorities: options.certificate_authorities,
             secure: OnceLock::new(),
             plain: OnceLock::new(),
         })
@@ -148,8 +150,10 @@ impl Http {
 
     fn client_for(&self, url: &Url) -> Result<&Client, HubError> {
         let client = if self.proxies.needs_tls(url) {
-            let builder = || self.builder().tls_certs_merge(self.authorities.iter().cloned());
-            self.secure.get_or_init(|| self.build(builder()))
+            self.secure.get_or_init(|| {
+                let authorities = certificate::read(&self.authorities)?;
+                self.build(self.builder().tls_certs_merge(authorities))
+            })
         } else {
             // Reading the system's certificates takes longer than many a download from this machine.
             self.plain.get_or_init(|| self.build(self.builder().tls_certs_only([])))
