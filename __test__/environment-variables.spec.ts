@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import test from 'ava'
-import { defaultFolder, readEnvironment } from '#dist/environment-variables.js'
+import { defaultFolder, hfCacheFolder, readEnvironment } from '#dist/environment-variables.js'
 import { makeFolder } from './support/folder.js'
 
 /** No token file: the one of the machine's user is no part of a test. */
@@ -85,4 +86,12 @@ test('a wrong HF_ENDPOINT is named, unless an explicit one takes its place', asy
     message: 'HF_ENDPOINT must be an http or https URL, got "hub.example"',
   })
   t.deepEqual(await readEnvironment({ endpoint: 'http://hub' }, wrong), { offline: false })
+})
+
+test('the cache folder of huggingface_hub is where that looks for it', (t) => {
+  t.is(hfCacheFolder({ HF_HUB_CACHE: '/a', HF_HOME: '/b' }), '/a')
+  t.is(hfCacheFolder({ HUGGINGFACE_HUB_CACHE: '/c', HF_HOME: '/b' }), '/c')
+  t.is(hfCacheFolder({ HF_HOME: '/b', XDG_CACHE_HOME: '/d' }), join('/b', 'hub'))
+  t.is(hfCacheFolder({ XDG_CACHE_HOME: '/d' }), join('/d', 'huggingface', 'hub'))
+  t.is(hfCacheFolder({ HF_HUB_CACHE: ' ' }), join(homedir(), '.cache', 'huggingface', 'hub'))
 })

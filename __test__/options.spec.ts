@@ -111,6 +111,8 @@ test('every call checks its arguments and options before the addon is asked', as
   await t.throwsAsync(cache.downloadFile(repo, 'x', untyped({ keep: 1 })), option('keep'))
   await t.throwsAsync(cache.exportQuant(repo, 'q4', untyped(1)), invalid(/^directory must be/))
   await t.throwsAsync(cache.exportFile(repo, 'x', ''), invalid(/^destination must be/))
+  await t.throwsAsync(cache.importHfCache(untyped(1)), invalid(/^directory must be/))
+  await t.throwsAsync(cache.importHfCache('/x', { repo: 'a/b/c' }), invalid(/option "repo" must be/))
   await t.throwsAsync(
     cache.exportQuant(repo, 'q4', '/x', untyped({ link: 'hard' })),
     invalid(/option "link" must be one of "auto", "reflink", "copy", got "hard"/),

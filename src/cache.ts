@@ -3,9 +3,10 @@ import { type CallOptions, runNative } from './abort.js'
 import { checkOptions, checkRepo, checkString } from './argument.js'
 import type { NativeCache } from './binding.js'
 import { type CachedFile, wrapFile } from './cached-file.js'
-import { defaultFolder, readEnvironment } from './environment-variables.js'
+import { defaultFolder, hfCacheFolder, readEnvironment } from './environment-variables.js'
 import { callNative } from './errors.js'
 import { type ExportOptions, type ExportReport, exportSchema } from './export.js'
+import { type ImportOptions, type ImportReport, importSchema } from './import.js'
 import { type FileInfo, type Manifest, toManifest } from './manifest.js'
 import {
   type DownloadOptions,
@@ -301,6 +302,29 @@ export class ModelCache implements AsyncDisposable {
     const { call, native } = splitCall(checkOptions(options, verifySchema))
     return runNative(this.#runtime.binding, call, (operation, nudge) =>
       this.#native.verify(native, operation, nudge),
+    )
+  }
+
+  /**
+   * Takes models from a cache folder of huggingface_hub, without any network: every file whose bytes have the digest that
+   * its name in the folder says. They share their disk blocks with the folder where the file system can (btrfs and XFS),
+   * and are copied otherwise; the folder is left as it is.
+   *
+   * Where the commit was not scanned, its manifest then names only the files that were there, and is `stale`. The next scan
+   * or download of the revision asks the endpoint, and what does not agree with its answer is forgotten. A quant with numbered
+   * parts of which some are missing is not among its quants.
+   *
+   * Fails with `ERR_INVALID_ARGUMENT` for a folder that cannot be read, `ERR_REPO_NOT_FOUND` where it does not have `repo`,
+   * `ERR_NO_SPACE`, `ERR_READ_ONLY` or `ERR_IO`.
+   *
+   * @param directory - Default: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else `huggingface/hub` in the user's cache folder.
+   */
+  async importHfCache(directory?: string, options?: ImportOptions): Promise<ImportReport> {
+    if (directory !== undefined) checkString(directory, 'directory')
+    const { call, native } = splitCall(checkOptions(options, importSchema))
+    const folder = resolve(directory ?? hfCacheFolder())
+    return runNative(this.#runtime.binding, call, (operation, nudge) =>
+      this.#native.importHfCache(folder, native.repo, operation, nudge),
     )
   }
 

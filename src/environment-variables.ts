@@ -5,7 +5,7 @@ import { checkProxy, checkUrl } from './argument.js'
 import { invalidArgument } from './errors.js'
 import type { OpenOptions } from './options.js'
 
-/** Defaults that the environment gives to `ModelCache.open`; this file alone reads it. */
+/** Defaults that the environment gives to `ModelCache.open`; this file alone reads the environment. */
 export type EnvironmentDefaults = Pick<
   OpenOptions,
   'path' | 'endpoint' | 'token' | 'offline' | 'proxy' | 'noProxy' | 'certificateAuthority'
@@ -45,6 +45,12 @@ export async function defaultFolder(): Promise<string> {
   return join(envPaths('tabagent', { suffix: '' }).cache, 'model-cache')
 }
 
+/** The folder in which huggingface_hub keeps what it downloads. */
+export function hfCacheFolder(variables: Variables = process.env): string {
+  const named = nonEmpty(variables['HF_HUB_CACHE']) ?? nonEmpty(variables['HUGGINGFACE_HUB_CACHE'])
+  return named ?? join(hfHome(variables), 'hub')
+}
+
 function readEndpoint(variables: Variables): string | undefined {
   const endpoint = nonEmpty(variables['HF_ENDPOINT'])
   if (endpoint !== undefined) checkUrl(endpoint, 'HF_ENDPOINT')
@@ -60,9 +66,12 @@ async function readToken(variables: Variables): Promise<string | undefined> {
 }
 
 function tokenFile(variables: Variables): string {
+  return nonEmpty(variables['HF_TOKEN_PATH']) ?? join(hfHome(variables), 'token')
+}
+
+function hfHome(variables: Variables): string {
   const cacheHome = nonEmpty(variables['XDG_CACHE_HOME']) ?? join(homedir(), '.cache')
-  const home = nonEmpty(variables['HF_HOME']) ?? join(cacheHome, 'huggingface')
-  return nonEmpty(variables['HF_TOKEN_PATH']) ?? join(home, 'token')
+  return nonEmpty(variables['HF_HOME']) ?? join(cacheHome, 'huggingface')
 }
 
 /** As curl and Python read them. A request header `Proxy` reaches CGI programs as HTTP_PROXY: there it names no proxy. */

@@ -2,6 +2,7 @@ export { ModelCache } from './cache.js'
 export { CachedFile, type Extent } from './cached-file.js'
 export { type ErrorCode, type ErrorFields, errorCodes, isModelCacheError, ModelCacheError } from './errors.js'
 export type { ExportOptions, ExportReport } from './export.js'
+export type { ImportedFile, ImportOptions, ImportReport } from './import.js'
 export type { Digest, FileInfo, Manifest, Quant } from './manifest.js'
 export type {
   DownloadOptions,

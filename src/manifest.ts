@@ -56,7 +56,7 @@ export interface Manifest {
   tags: string[]
   /** Whether access must be asked for at the endpoint. */
   gated: boolean
-  /** Whether the endpoint could not be asked and this is the last known state. */
+  /** Whether the endpoint could not be asked: this is the last known state, or what an import found. */
   stale: boolean
   scannedAt: Date
   /** By name; the look-up of the calls ignores case. */

@@ -115,6 +115,25 @@ impl ModelInfo {
     }
 }
 
+/// What a model's own `config.json` says about its quantization, for a repository that no Hub was asked about; a file that is no
+/// JSON says nothing.
+pub(crate) fn hints_of_config(repo: &str, config: &[u8]) -> Hints {
+    let config: Value = serde_json::from_slice(config).unwrap_or_default();
+    let dtype = config.get("torch_dtype").or_else(|| config.get("dtype")).and_then(Value::as_str);
+    // The Hub counts parameters per dtype, under the names of safetensors.
+    let dtype = match dtype {
+        Some("bfloat16") => Some("BF16"),
+        Some("float16") => Some("F16"),
+        Some("float32") => Some("F32"),
+        _ => None,
+    };
+    let mlx = config.get("quantization").is_some_and(Value::is_object);
+    let parameters = dtype.map(|dtype| serde_json::json!({ "parameters": { dtype: 1 } }));
+    let info = serde_json::json!({ "config": config, "safetensors": parameters });
+    let hints = serde_json::from_value::<ModelInfo>(info).map(|info| info.hints(repo));
+    Hints { mlx, ..hints.unwrap_or_else(|_| Hints { repo: Some(repo.to_owned()), ..Hints::default() }) }
+}
+
 impl Sibling {
     /// Empty when the server names none, which is no safe path.
     pub(crate) fn path(&self) -> &str {
@@ -169,6 +188,20 @@ mod tests {
         let hints = open.hints("a/b");
         assert_eq!((hints.quant_method.as_deref(), hints.bits), (Some("awq"), Some(4)));
         assert_eq!((hints.dtype.as_deref(), hints.repo.as_deref()), (Some("BF16"), Some("a/b")));
+    }
+
+    #[test]
+    fn a_configuration_alone_gives_hints() {
+        let awq = br#"{"torch_dtype":"float16","quantization_config":{"quant_method":"awq","bits":4}}"#;
+        let hints = hints_of_config("a/b", awq);
+        assert_eq!((hints.quant_method.as_deref(), hints.bits), (Some("awq"), Some(4)));
+        assert_eq!((hints.dtype.as_deref(), hints.repo.as_deref()), (Some("F16"), Some("a/b")));
+        let mlx = hints_of_config("a/b", br#"{"quantization":{"group_size":64,"bits":8}}"#);
+        assert_eq!((mlx.mlx, mlx.bits), (true, Some(8)));
+        for none in [&b"no json"[..], b"[]", b"{}"] {
+            let nothing = Hints { repo: Some("a/b".to_owned()), ..Hints::default() };
+            assert_eq!(hints_of_config("a/b", none), nothing);
+        }
     }
 
     #[test]

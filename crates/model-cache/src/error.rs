@@ -62,6 +62,14 @@ pub enum Error {
         /// Revision asked for.
         revision: String,
     },
+    /// A folder that was to be imported from does not have the repository.
+    #[error("{repo} is not in the folder {}; look at the names of its subfolders (models--owner--name)", folder.display())]
+    NotInFolder {
+        /// Repository.
+        repo: String,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The network is needed and `offline` forbids it.
     #[error("{repo} {what}, and offline mode forbids the network; call again without offline")]
     Offline {
@@ -163,7 +171,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidArgument { .. } => "ERR_INVALID_ARGUMENT",
-            Self::NotStored { .. } => "ERR_REPO_NOT_FOUND",
+            Self::NotStored { .. } | Self::NotInFolder { .. } => "ERR_REPO_NOT_FOUND",
             Self::QuantNotFound { .. } => "ERR_QUANT_NOT_FOUND",
             Self::FileNotFound { .. } | Self::NotDownloaded { .. } => "ERR_FILE_NOT_FOUND",
             Self::Offline { .. } => "ERR_OFFLINE",
@@ -184,6 +192,7 @@ impl Error {
             Self::InvalidArgument { .. } | Self::Closed { .. } => ErrorFields::default(),
             Self::QuantNotFound { repo, .. }
             | Self::NotStored { repo, .. }
+            | Self::NotInFolder { repo, .. }
             | Self::Offline { repo, .. }
             | Self::InUse { repo, .. } => ErrorFields::of(repo, None),
             Self::FileNotFound { repo, path, .. } | Self::NotDownloaded { repo, path, .. } => {

@@ -300,8 +300,11 @@ impl Export<'_> {
         }
         let target = folder.begin(name)?;
         let method = item.file.reader().export(&target, self.options.link, &mut |bytes| {
+            if self.cancel.is_cancelled() {
+                return ControlFlow::Break(());
+            }
             gauge.advance(bytes);
-            if self.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            ControlFlow::Continue(())
         })?;
         let method = method.ok_or_else(|| self.inner.closed())?;
         match target.publish(self.options.overwrite) {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::inner::Inner;
+use crate::local_file::Source;
 use crate::lock::lock;
 use crate::transfer;
 
@@ -84,6 +85,7 @@ fn start(inner: &Arc<Inner>, scope: &RepoScope, file: &ManifestFile, here: u64) 
         inner: Arc::clone(inner),
         scope: scope.clone(),
         file: file.clone(),
+        source: Source::Hub,
         loaded: Arc::clone(&loaded),
         cancel: cancel.clone(),
     };

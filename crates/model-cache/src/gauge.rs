@@ -35,6 +35,17 @@ impl Gauge {
         Self { callback, progress, rate: RateMeter::start(0), reported: Instant::now() }
     }
 
+    /// The files from now on are of this repository.
+    pub(crate) fn enter(&mut self, repo: &str) {
+        repo.clone_into(&mut self.progress.repo);
+    }
+
+    /// So many bytes of the file are done; what was lost again is not taken back.
+    pub(crate) fn reach(&mut self, loaded: u64) {
+        let before = self.progress.file_loaded.unwrap_or(0);
+        self.advance(loaded.saturating_sub(before));
+    }
+
     /// The next file begins.
     pub(crate) fn begin(&mut self, path: &str, size: u64) {
         self.progress.path = Some(path.to_owned());

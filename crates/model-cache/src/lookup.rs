@@ -1,7 +1,7 @@
 //! From what a caller names (repository, revision, path) to what is stored.
 
 use tabagent_storage::{
-    AliasRecord, Aliases, EndpointId, FileMetadata, Files, Key, ManifestRecord, Manifests, Quants,
+    AliasRecord, Aliases, EndpointId, FileMetadata, Files, Imports, Key, ManifestRecord, Manifests, Quants,
     ReadTransaction, RefRecord, Refs, RepoScope,
 };
 
@@ -78,6 +78,11 @@ impl Lookup<'_, '_> {
         let newest = |seen: &RefRecord| seen.commits.first().is_some_and(|seen| seen.commit == record.commit);
         let etag = reference.filter(newest).and_then(|seen| seen.etag);
         Ok(Some((record, etag)))
+    }
+
+    /// Whether a listing was made from an import, and no scan has confirmed it.
+    pub(crate) fn is_imported(&self, record: &ManifestRecord) -> Result<bool> {
+        Ok(self.txn.get::<Imports>(&Key::import(&scope_of(self.endpoint, record)))?.is_some())
     }
 
     /// A stored file. After a branch moved, its files come from the newest commit at which a quant with that file is complete,

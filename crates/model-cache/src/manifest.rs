@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tabagent_storage::{Key, ManifestQuant, ManifestRecord, QuantRecord, Quants, ReadTransaction, RepoScope};
+use tabagent_storage::{
+    Imports, Key, ManifestQuant, ManifestRecord, QuantRecord, Quants, ReadTransaction, RepoScope,
+};
 
 use crate::error::Result;
 use crate::file::FileInfo;
@@ -27,7 +29,7 @@ pub struct Manifest {
     pub tags: Vec<String>,
     /// Whether access must be asked for.
     pub gated: bool,
-    /// True when it comes from the store because the Hub could not be asked.
+    /// True when it comes from the store because the Hub could not be asked, or was made from an import that no scan has confirmed.
     pub stale: bool,
     /// When the commit was scanned, milliseconds since 1970.
     pub scanned_at_ms: u64,
@@ -117,7 +119,7 @@ impl Manifest {
             license: record.license.clone(),
             tags: record.tags.clone(),
             gated: record.gated,
-            stale: false,
+            stale: txn.get::<Imports>(&Key::import(&scope))?.is_some(),
             scanned_at_ms: record.scanned_at_ms,
             quants,
             shared_files: infos(record, &record.shared, &states)?,

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tabagent_storage::{
-    BlobName, Files, Key, ManifestRecord, Manifests, Quants, Refs, RepoScope, StorageError, Store, Uses,
-    WriteTransaction,
+    BlobName, Files, Imports, Key, ManifestRecord, Manifests, Quants, Refs, RepoScope, StorageError, Store,
+    Uses, WriteTransaction,
 };
 
 use crate::error::{Error, Result};
@@ -321,6 +321,7 @@ impl<'a> Removal<'a> {
     /// Forgets the listing and every observation of its commit.
     fn forget_listing(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<()> {
         txn.delete::<Manifests>(&Key::manifest(&self.scope))?;
+        txn.delete::<Imports>(&Key::import(&self.scope))?;
         let mut changed = Vec::new();
         txn.scan::<Refs>(&Key::references(&self.scope.endpoint, &self.scope.repo), |key, mut reference| {
             if reference.forget(&self.scope.commit) {

@@ -11,6 +11,7 @@ use tabagent_storage::{
 
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
+use crate::imported::{self, Doubt};
 use crate::inner::Inner;
 use crate::lookup::{Lookup, scope_of};
 use crate::manifest::Manifest;
@@ -26,13 +27,14 @@ pub(crate) async fn scan(inner: Arc<Inner>, repo: String, options: ScanOptions) 
     blocking(inner.tasks.token(), move || {
         let probe = inner.probe()?;
         let manifest = inner.read(|txn| Manifest::assemble(&probe, txn, &record, &revision))?;
-        Ok(Manifest { stale, ..manifest })
+        Ok(Manifest { stale: stale || manifest.stale, ..manifest })
     })
     .await
 }
 
 /// The listing as the Hub gives it now, or the stored one: of a commit, offline, or (and then it is stale) when the Hub does not
 /// answer.
+/// One that was made from an import is no more than what is known when the Hub does not answer.
 async fn current(
     inner: &Arc<Inner>,
     repo: &str,
@@ -43,7 +45,9 @@ async fn current(
     // The listing of a commit never changes.
     let immutable = is_commit(revision) && !refresh;
     match stored {
-        Some(stored) if immutable || inner.options.offline => Ok((stored.record, !immutable)),
+        Some(stored) if (immutable && !stored.imported) || inner.options.offline => {
+            Ok((stored.record, !immutable))
+        }
         None if inner.options.offline => {
             let what = format!("was never scanned at {revision}");
             Err(Error::Offline { repo: repo.to_owned(), what })
@@ -83,6 +87,8 @@ struct Stored {
     /// For a conditional request; `None` as well when another version of this library sorted the listing into quants, so that the
     /// next scan sorts it anew.
     etag: Option<String>,
+    /// It was made from an import, and no scan has confirmed it.
+    imported: bool,
 }
 
 /// Goes before a stored `ETag`.
@@ -92,11 +98,13 @@ const SORTED_BY: &str = concat!(env!("CARGO_PKG_VERSION"), " ");
 async fn stored(inner: &Arc<Inner>, repo: &str, revision: &str) -> Result<Option<Stored>> {
     let (inner, repo, revision) = (Arc::clone(inner), repo.to_owned(), revision.to_owned());
     blocking(inner.tasks.token(), move || {
-        let found = inner.read(|txn| Lookup { txn, endpoint: &inner.endpoint }.listing(&repo, &revision))?;
-        Ok(found.map(|(record, etag)| {
+        inner.read(|txn| {
+            let lookup = Lookup { txn, endpoint: &inner.endpoint };
+            let Some((record, etag)) = lookup.listing(&repo, &revision)? else { return Ok(None) };
+            let imported = lookup.is_imported(&record)?;
             let etag = etag.and_then(|etag| etag.strip_prefix(SORTED_BY).map(str::to_owned));
-            Stored { record, etag }
-        }))
+            Ok(Some(Stored { record, etag: etag.filter(|_| !imported), imported }))
+        })
     })
     .await
 }
@@ -108,13 +116,17 @@ async fn keep(inner: &Arc<Inner>, asked: &str, revision: &str, listing: Listing)
         let etag = listing.etag.as_ref().map(|etag| format!("{SORTED_BY}{etag}"));
         let record = to_record(&inner.options.endpoint, listing);
         if !inner.is_read_only() {
-            inner.store.write(|txn| write(txn, &inner, &asked, &revision, &record, etag))?;
+            let doubts = inner.store.write(|txn| write(txn, &inner, &asked, &revision, &record, etag))?;
+            if let Some(doubts) = doubts {
+                imported::recheck(&inner, &record, &doubts)?;
+            }
         }
         Ok(record)
     })
     .await
 }
 
+/// Stores a listing; gives what stays in doubt of an import when there was one.
 fn write(
     txn: &WriteTransaction<'_>,
     inner: &Inner,
@@ -122,8 +134,9 @@ fn write(
     revision: &str,
     record: &ManifestRecord,
     etag: Option<String>,
-) -> tabagent_storage::Result<()> {
+) -> tabagent_storage::Result<Option<Vec<Doubt>>> {
     let scope = scope_of(&inner.endpoint, record);
+    let doubts = imported::confirm(txn, &scope, record)?;
     txn.put::<Manifests>(&Key::manifest(&scope), record)?;
     let key = Key::reference(&inner.endpoint, &record.repo, revision);
     let mut reference = txn.get::<Refs>(&key)?.unwrap_or(RefRecord { commits: Vec::new(), etag: None });
@@ -134,11 +147,11 @@ fn write(
     for name in [asked, &record.repo] {
         txn.put::<Aliases>(&Key::alias(&inner.endpoint, name), &alias)?;
     }
-    Ok(())
+    Ok(doubts)
 }
 
 /// Sorts a listing into quants.
-fn to_record(endpoint: &str, listing: Listing) -> ManifestRecord {
+pub(crate) fn to_record(endpoint: &str, listing: Listing) -> ManifestRecord {
     let sources: Vec<SourceFile<'_>> =
         listing.files.iter().map(|file| SourceFile { path: &file.path, size: file.size }).collect();
     let detection = quant::detect(&sources, &listing.hints);
@@ -181,7 +194,7 @@ fn indices(from: &[usize]) -> Vec<u32> {
     from.iter().filter_map(|index| u32::try_from(*index).ok()).collect()
 }
 
-/// The listing a download works from: the stored one, else a new one.
+/// The listing a download works from: the stored one, else a new one. What was imported may lack what is asked for.
 pub(crate) async fn listing(
     inner: &Arc<Inner>,
     repo: &str,
@@ -190,7 +203,7 @@ pub(crate) async fn listing(
     check_repo(repo)?;
     let revision = check_revision(revision)?;
     match stored(inner, repo, revision).await? {
-        Some(stored) => Ok(stored.record),
-        None => Ok(current(inner, repo, revision, false).await?.0),
+        Some(stored) if !stored.imported => Ok(stored.record),
+        _ => Ok(current(inner, repo, revision, false).await?.0),
     }
 }

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::inner::{Inner, LEASE_POLL};
+use crate::local_file::{self, Source};
 use crate::runtime::blocking;
 use crate::sink::{BlobSink, MemorySink};
 
 /// Largest file gathered in memory because its blob name is known only at the end (git files on the Hub are about 10 MB).
-const MEMORY_LIMIT: u64 = 16 << 20;
+pub(crate) const MEMORY_LIMIT: u64 = 16 << 20;
 
 /// How often damaged blocks found on the disk are fetched again before the disk is blamed.
 const REPAIRS: usize = 3;
@@ -28,6 +29,7 @@ pub(crate) struct Job {
     pub(crate) inner: Arc<Inner>,
     pub(crate) scope: RepoScope,
     pub(crate) file: ManifestFile,
+    pub(crate) source: Source,
     pub(crate) loaded: Arc<AtomicU64>,
     pub(crate) cancel: CancellationToken,
 }
@@ -63,7 +65,9 @@ impl Job {
             let stored = match (known, digest) {
                 (Some(_), _) => true,
                 (None, Digest::Sha256(name)) => {
-                    job.inner.store.publish_existing(&BlobName(name), |txn, name| job.publish(txn, name))?
+                    job.inner.store.publish_existing(&BlobName(name), |txn, name| {
+                        publish(txn, &job.scope, &job.file, name)
+                    })?
                 }
                 (None, Digest::GitSha1(_)) => false,
             };
@@ -115,7 +119,20 @@ impl Job {
         let size = usize::try_from(self.file.size).unwrap_or(usize::MAX);
         // Whatever another process had of it in its memory is gone.
         self.loaded.store(0, Ordering::Relaxed);
-        let sink = Arc::new(MemorySink::new(size, Arc::clone(&self.loaded), Arc::clone(&lease)));
+        let bytes = match &self.source {
+            Source::Hub => self.fetch_all(digest, size, &lease).await?,
+            Source::File(path) => {
+                let (path, size) = (path.clone(), self.file.size);
+                blocking(self.inner.tasks.token(), move || local_file::read(&path, size)).await?
+            }
+        };
+        let stored = self.put(digest, &Arc::new(bytes)).await;
+        drop(room);
+        stored
+    }
+
+    async fn fetch_all(&self, digest: Digest, size: usize, lease: &Arc<Lease>) -> Result<Vec<u8>> {
+        let sink = Arc::new(MemorySink::new(size, Arc::clone(&self.loaded), Arc::clone(lease)));
         if size > 0 {
             let missing = std::iter::once(0..self.file.size).collect();
             self.inner
@@ -123,10 +140,7 @@ impl Job {
                 .transfer(&self.request(digest, missing)?, Arc::clone(&sink) as _, &self.cancel)
                 .await?;
         }
-        let bytes = Arc::new(sink.take());
-        let stored = self.put(digest, &bytes).await;
-        drop(room);
-        stored
+        Ok(sink.take())
     }
 
     /// Stores what was gathered; waits while someone else writes the same bytes under their own name.
@@ -134,7 +148,10 @@ impl Job {
         loop {
             let (job, bytes) = (self.clone(), Arc::clone(bytes));
             let outcome = blocking(self.inner.tasks.token(), move || {
-                Ok(job.inner.store.put_bytes(&bytes, &digest, |txn, name| job.publish(txn, name))?)
+                Ok(job
+                    .inner
+                    .store
+                    .put_bytes(&bytes, &digest, |txn, name| publish(txn, &job.scope, &job.file, name))?)
             });
             match outcome.await {
                 Ok(PutOutcome::Complete(_)) => return Ok(()),
@@ -186,6 +203,13 @@ impl Job {
         if missing.is_empty() {
             return Ok(());
         }
+        if let Source::File(path) = &self.source {
+            let (job, writer, path) = (self.clone(), writer.clone(), path.clone());
+            return blocking(self.inner.tasks.token(), move || {
+                local_file::fill(&writer, &path, &job.loaded, &job.cancel)
+            })
+            .await;
+        }
         let request = self.request(digest, missing)?;
         let sink = BlobSink { writer: writer.clone(), loaded: Arc::clone(&self.loaded) };
         Ok(self.inner.hub.transfer(&request, Arc::new(sink), &self.cancel).await?)
@@ -196,7 +220,7 @@ impl Job {
         loop {
             let (job, writer) = (self.clone(), writer.clone());
             match blocking(self.inner.tasks.token(), move || {
-                Ok(writer.finish(|txn, name| job.publish(txn, name))?)
+                Ok(writer.finish(|txn, name| publish(txn, &job.scope, &job.file, name))?)
             })
             .await
             {
@@ -226,27 +250,6 @@ impl Job {
         })
     }
 
-    /// Says in M that this path of this commit is the blob `name`.
-    fn publish(&self, txn: &WriteTransaction<'_>, name: BlobName) -> tabagent_storage::Result<()> {
-        // The repository may have been removed meanwhile: bytes without a listing could never be found again.
-        if !txn.contains::<Manifests>(&Key::manifest(&self.scope))? {
-            return Err(StorageError::Gone {
-                what: format!("{} at commit {}", self.scope.repo, self.scope.commit),
-            });
-        }
-        let path = self.file.path.clone();
-        let usage = UseRecord { path: path.clone() };
-        txn.put::<Uses>(&Key::usage(&name, &self.scope, &path), &usage)?;
-        let metadata = FileMetadata {
-            path,
-            blob: name.0,
-            size: self.file.size,
-            git_sha1: self.file.git_sha1.filter(|_| self.file.sha256.is_none()),
-            stored_at_ms: now_ms(),
-        };
-        txn.put::<Files>(&Key::file(&self.scope, &self.file.path), &metadata)
-    }
-
     fn mismatch(&self, expected: Digest, actual: Digest) -> Error {
         self.loaded.store(0, Ordering::Relaxed);
         Error::Integrity {
@@ -256,4 +259,28 @@ impl Job {
             actual: actual.value(),
         }
     }
+}
+
+/// Says in M that this file of a commit is the blob `name`.
+pub(crate) fn publish(
+    txn: &WriteTransaction<'_>,
+    scope: &RepoScope,
+    file: &ManifestFile,
+    name: BlobName,
+) -> tabagent_storage::Result<()> {
+    // The repository may have been removed meanwhile: bytes without a listing could never be found again.
+    if !txn.contains::<Manifests>(&Key::manifest(scope))? {
+        return Err(StorageError::Gone { what: format!("{} at commit {}", scope.repo, scope.commit) });
+    }
+    let path = file.path.clone();
+    let usage = UseRecord { path: path.clone() };
+    txn.put::<Uses>(&Key::usage(&name, scope, &path), &usage)?;
+    let metadata = FileMetadata {
+        path,
+        blob: name.0,
+        size: file.size,
+        git_sha1: file.git_sha1.filter(|_| file.sha256.is_none()),
+        stored_at_ms: now_ms(),
+    };
+    txn.put::<Files>(&Key::file(scope, &file.path), &metadata)
 }

@@ -11,6 +11,7 @@ mod cache;
 mod cached_file;
 mod error;
 mod export;
+mod import;
 mod manifest;
 mod operation;
 mod options;

@@ -25,6 +25,22 @@ impl BlobName {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The name of all that `source` has to read.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn read(mut source: impl std::io::Read) -> std::io::Result<Self> {
+        let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+        loop {
+            match source.read(&mut buffer) {
+                Ok(0) => return Ok(Self(hasher.finalize().into())),
+                Ok(n) => hasher.update(buffer.get(..n).unwrap_or_default()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// 64 hexadecimal digits.
     #[must_use]
     pub fn to_hex(&self) -> String {

@@ -216,7 +216,7 @@ fn is_full(error: &io::Error) -> bool {
 
 /// Whether it is the file system that cannot share, or not just these two files: another mount or device, no such operation,
 /// other block size or checksum settings, a swap or immutable file.
-fn cannot_share(error: &io::Error) -> bool {
+pub(crate) fn cannot_share(error: &io::Error) -> bool {
     use io::ErrorKind as E;
     matches!(
         error.kind(),

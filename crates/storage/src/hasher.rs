@@ -1,6 +1,7 @@
 //! Hashes a blob while it is written: bytes that come in order from memory, the others by one thread per writer, which reads
 //! them back once all bytes before them are there.
 
+use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -165,7 +166,39 @@ impl Hasher {
     /// Writes `bytes` at `offset`, hashing them meanwhile when they are the next ones.
     pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let flight = self.begin(offset, bytes)?;
-        let write = || self.place(offset, bytes);
+        self.hash_beside(flight, offset, bytes, || self.place(offset, bytes))
+    }
+
+    /// Takes `bytes.len()` bytes at `offset` from the same place of `source` by sharing its disk blocks, and fills `bytes` with
+    /// them; false, and nothing done, where that is not possible. What counts is read back from the store: the source may
+    /// change meanwhile.
+    pub(crate) fn share(&self, offset: u64, bytes: &mut [u8], source: &File) -> Result<bool> {
+        let flight = self.begin(offset, bytes)?;
+        let shared = match self.placement.share_at(offset, bytes.len() as u64, source) {
+            Ok(true) => self.placement.read_at(offset, bytes).map(|()| true),
+            other => other,
+        };
+        if !matches!(shared, Ok(true)) {
+            self.ledger.end(flight, Vec::new());
+            return shared;
+        }
+        let bytes = &*bytes;
+        let note = || {
+            let segments = segments_of(offset, bytes);
+            self.journal.note(&segments);
+            (Ok(()), segments)
+        };
+        self.hash_beside(flight, offset, bytes, note).map(|()| true)
+    }
+
+    /// Runs `write`, which brings `bytes` to their place, hashing them meanwhile when they are the next ones.
+    fn hash_beside(
+        &self,
+        flight: u64,
+        offset: u64,
+        bytes: &[u8],
+        write: impl Fn() -> (Result<()>, Vec<Segment>) + Sync,
+    ) -> Result<()> {
         let Some(epoch) = self.ledger.hash_in_flight(flight) else {
             let (outcome, segments) = write();
             self.ledger.end(flight, segments);

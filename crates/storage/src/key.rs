@@ -180,6 +180,12 @@ impl Key {
         Self(format!("manifest:{}", scope.text()).into_bytes())
     }
 
+    /// `import:{endpoint}:{repo}@{commit}`.
+    #[must_use]
+    pub fn import(scope: &RepoScope) -> Self {
+        Self(format!("import:{}", scope.text()).into_bytes())
+    }
+
     /// Prefix of all manifests of a repository.
     #[must_use]
     pub fn manifests(endpoint: &EndpointId, repo: &str) -> Self {

@@ -87,13 +87,13 @@ pub use plain_file::{Folder, PlainFile};
 pub use put::PutOutcome;
 pub use reader::BlobReader;
 pub use record::{
-    AliasRecord, BlobRecord, BlobState, FileMetadata, FormatRecord, ManifestFile, ManifestQuant,
-    ManifestRecord, QuantFault, QuantRecord, Record, RefCommit, RefRecord, Segment, UseRecord,
+    AliasRecord, BlobRecord, BlobState, FileMetadata, FormatRecord, ImportRecord, ManifestFile,
+    ManifestQuant, ManifestRecord, QuantFault, QuantRecord, Record, RefCommit, RefRecord, Segment, UseRecord,
 };
 pub use registry::{StorageRegistry, StoreOptions};
 pub use remove::Freed;
 pub use store::Store;
-pub use table::{Aliases, Blobs, Files, Formats, Inlines, Manifests, Quants, Refs, Table, Uses};
+pub use table::{Aliases, Blobs, Files, Formats, Imports, Inlines, Manifests, Quants, Refs, Table, Uses};
 pub use transaction::{ReadTransaction, WriteTransaction};
 pub use usage::{BlobStatus, Usage};
 pub use writer::BlobWriter;

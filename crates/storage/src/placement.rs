@@ -1,5 +1,6 @@
 //! Where the bytes of a blob being written lie in C's data file, pinned: reading and writing them by offset in the blob.
 
+use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use crate::chunk::{SEAL_OFFSET, seal};
 use crate::digest::Incarnation;
 use crate::environment::ChunkEnvironment;
 use crate::error::{Result, StorageError};
+use crate::export::cannot_share;
 use crate::layout::PAGE_HEADER;
 use crate::pin::PinnedChunks;
 use crate::platform::{self, BorrowedFile};
@@ -46,6 +48,20 @@ impl Placement {
             bytes = rest;
         }
         Ok(())
+    }
+
+    /// Makes `length` bytes at `offset` of the blob share the disk blocks of those at `offset` of `source`; false where that is
+    /// not possible. Both are multiples of 64 KiB.
+    pub(crate) fn share_at(&self, offset: u64, length: u64, source: &File) -> Result<bool> {
+        let (file, mut at) = (self.file()?, offset);
+        for (place, length) in self.pieces(offset..offset + length) {
+            match platform::clone_range(platform::borrow(source), at, file, place, length as u64) {
+                Ok(()) => at += length as u64,
+                Err(error) if cannot_share(&error) => return Ok(false),
+                Err(error) => return Err(self.failed("share the bytes of a file", error)),
+            }
+        }
+        Ok(true)
     }
 
     /// Fills `buffer` from `offset` of the blob, over chunk seams.

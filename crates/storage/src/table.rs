@@ -1,8 +1,8 @@
 //! Every table of M, declared once.
 
 use crate::record::{
-    AliasRecord, BlobRecord, FileMetadata, FormatRecord, ManifestRecord, QuantRecord, Record, RefRecord,
-    UseRecord,
+    AliasRecord, BlobRecord, FileMetadata, FormatRecord, ImportRecord, ManifestRecord, QuantRecord, Record,
+    RefRecord, UseRecord,
 };
 
 /// A table of M: its name in libmdbx and the type of its values. Keys are of [`crate::Key`].
@@ -44,6 +44,8 @@ tables! {
     Refs = "ref" => RefRecord;
     /// Listings: [`crate::Key::manifest`].
     Manifests = "manifest" => ManifestRecord;
+    /// Which listings were made from an import: [`crate::Key::import`].
+    Imports = "import" => ImportRecord;
     /// History of quants: [`crate::Key::quant`].
     Quants = "quant" => QuantRecord;
     /// Other spellings and old names: [`crate::Key::alias`].

@@ -29,7 +29,11 @@ fn get<T: Table, K: TransactionKind>(
     key: &Key,
 ) -> Result<Option<T::Value>> {
     let fail = |error| StorageError::database("read a record", path, error);
-    let table = txn.open_table(Some(T::NAME)).map_err(fail)?;
+    let table = match txn.open_table(Some(T::NAME)) {
+        // A store that an earlier version made and that is open read-only has not all tables.
+        Err(libmdbx::Error::NotFound) => return Ok(None),
+        table => table.map_err(fail)?,
+    };
     let value: Option<Cow<'_, [u8]>> = txn.get(&table, key.as_bytes()).map_err(fail)?;
     value.map(|bytes| T::Value::decode(&bytes)).transpose()
 }

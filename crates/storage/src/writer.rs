@@ -1,5 +1,6 @@
 //! Writes a blob in place: any range, in any order, from any thread, resumed where an earlier writer stopped.
 
+use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -218,7 +219,17 @@ impl BlobWriter {
         self.admitted(offset, bytes.len(), |hasher| hasher.write_behind(offset, bytes))
     }
 
-    fn admitted(&self, offset: u64, length: usize, write: impl FnOnce(&Hasher) -> Result<()>) -> Result<()> {
+    /// Takes `bytes.len()` bytes at `offset` from the same place of `source` by sharing its disk blocks, and fills `bytes` with
+    /// them. False, and nothing done, where the file system cannot: then read and [`BlobWriter::write`] them. Offset and length
+    /// are multiples of 64 KiB.
+    ///
+    /// # Errors
+    /// As [`BlobWriter::write`].
+    pub fn share(&self, offset: u64, bytes: &mut [u8], source: &File) -> Result<bool> {
+        self.admitted(offset, bytes.len(), |hasher| hasher.share(offset, bytes, source))
+    }
+
+    fn admitted<T>(&self, offset: u64, length: usize, write: impl FnOnce(&Hasher) -> Result<T>) -> Result<T> {
         let length = length as u64;
         if offset.checked_add(length).is_none_or(|end| end > self.inner.size) {
             return Err(refused(*self.name(), "the write reaches beyond its end"));

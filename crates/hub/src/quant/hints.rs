@@ -47,6 +47,12 @@ const METHODS: &[&str] = &[
 const FRAMEWORKS: &[&str] = &["compressed-tensors", "modelopt", "quanto", "quark", "torchao"];
 
 impl Hints {
+    /// Those in the `config.json` of a model whose repository no Hub was asked about.
+    #[must_use]
+    pub fn of_config(repo: &str, config: &[u8]) -> Self {
+        crate::model_info::hints_of_config(repo, config)
+    }
+
     /// The method, `4bit` for MLX, or a quantization word in the name of the repository.
     pub(super) fn method(&self) -> Option<String> {
         let told = self.quant_method.as_deref().map(str::to_ascii_lowercase);

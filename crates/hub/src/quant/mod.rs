@@ -16,6 +16,7 @@ mod entry;
 mod external_data;
 mod folder;
 mod format;
+mod gap;
 mod gguf;
 mod gguf_tag;
 mod hints;
@@ -36,6 +37,7 @@ mod words;
 
 pub use detect::detect;
 pub use format::Format;
+pub use gap::gaps;
 pub use hints::Hints;
 pub use role::Role;
 
