@@ -76,7 +76,8 @@ matrix('route', {
     const options = { proxy: '127.0.0.1:1', noProxy: 'hub.example', retries: 0 }
     return scan(t, {
       options,
-      check: (world, failure) => expectMessage(world, failure, /through the proxy 127\.0\.0\.1:1: /),
+      check: (world, failure) =>
+        expectMessage(world, failure, /could not be reached through the proxy 127\.0\.0\.1:1: /),
     })
   },
   'is named in noProxy': async (t) => {

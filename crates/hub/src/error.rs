@@ -67,7 +67,7 @@ pub enum HubError {
         url: String,
     },
     /// No usable answer: name resolution, connection, TLS, a reset, or silence for longer than the stall timeout.
-    #[error("{url} could not be reached{}: {}; {}", through(.proxy.as_deref()), root_cause(source.as_ref()), remedy(source.as_ref()))]
+    #[error("{url} {}{}: {}; {}", failure(source.as_ref()), through(.proxy.as_deref()), root_cause(source.as_ref()), remedy(source.as_ref()))]
     Network {
         /// Request that failed.
         url: String,
@@ -137,6 +137,11 @@ impl HubError {
 /// The innermost error: what surrounds it only says that a request was sent.
 fn root_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
+}
+
+fn failure(source: &(dyn std::error::Error + 'static)) -> &'static str {
+    let reached = source.downcast_ref::<reqwest::Error>().is_none_or(|error| !error.is_connect());
+    if reached { "did not answer completely" } else { "could not be reached" }
 }
 
 fn through(proxy: Option<&str>) -> String {
