@@ -18,8 +18,15 @@ use crate::progress::{Progress, REPORT_INTERVAL};
 use crate::runtime::blocking;
 use crate::status::FileState;
 
-/// Most files of one call under way at once; the connections are shared by all calls.
+/// Most small files of one call under way at once: twice the usual number of connections, as each is stored for about as long as
+/// it is fetched. The connections are shared by all calls.
 const FILES_AT_ONCE: usize = 16;
+
+/// From this size on (8 MiB) a file counts as many: a few large ones at once use all connections, and are complete sooner.
+const LARGE: u64 = 8 << 20;
+
+/// How many small files a large one counts as.
+const TURNS_OF_LARGE: u32 = 4;
 
 /// The files of one call.
 pub(crate) struct Batch {
@@ -137,8 +144,9 @@ impl Batch {
             let (gate, slot) = (Arc::clone(&gate), meter.slot(index));
             let (inner, scope, file) = (Arc::clone(&self.inner), self.scope.clone(), file.clone());
             let here = self.states.get(index).map_or(0, |state| state.downloaded);
+            let turns = if file.size < LARGE { 1 } else { TURNS_OF_LARGE };
             tasks.spawn(self.inner.tasks.track_future(async move {
-                let _turn = gate.acquire_owned().await;
+                let _turns = gate.acquire_many_owned(turns).await;
                 bring(&inner, &scope, &file, here, &slot).await
             }));
         }

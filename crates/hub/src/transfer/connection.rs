@@ -52,14 +52,16 @@ impl Connection {
     }
 
     async fn work(&mut self) -> Result<(), HubError> {
-        while let Some(piece) = self.job.plan.take(self.rate, Instant::now()) {
+        loop {
+            let brief = self.job.pool.takes_turns();
+            let Some(piece) = self.job.plan.take(self.rate, brief, Instant::now()) else { return Ok(()) };
             self.fetch(&piece).await?;
             self.rate = piece.rate(Instant::now()).or(self.rate);
+            drop(piece);
             if self.is_dismissed() {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     fn is_dismissed(&self) -> bool {

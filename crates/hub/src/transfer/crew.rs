@@ -27,6 +27,7 @@ const ASLEEP: Duration = Duration::from_millis(500);
 /// What the connections of a transfer share.
 pub(crate) struct Job {
     pub(crate) http: Arc<Http>,
+    pub(crate) pool: Arc<Pool>,
     pub(crate) source: Source,
     pub(crate) plan: Arc<Plan>,
     /// Size of the whole file.
@@ -50,11 +51,11 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
-    pub(crate) fn new(job: Arc<Job>, pool: &Arc<Pool>) -> Self {
-        let growth = Growth::new(pool.size());
+    pub(crate) fn new(job: Arc<Job>) -> Self {
+        let (growth, share) = (Growth::new(job.pool.size()), job.pool.join());
         Self {
             job,
-            share: pool.join(),
+            share,
             connections: JoinSet::new(),
             growth,
             dismissed: Arc::default(),
@@ -104,7 +105,8 @@ impl Crew {
     /// Looks at the connections, `elapsed` after the last time.
     fn check(&mut self, now: Instant, elapsed: Duration) -> Result<(), HubError> {
         let Job { plan, buffers, .. } = &*self.job;
-        self.growth.window(plan.received(), buffers.waited(), elapsed, self.connections.len());
+        let measured = elapsed.min(plan.age(now));
+        self.growth.window(plan.received(), buffers.waited(), measured, self.connections.len());
         // Where this process itself was asleep, what came meanwhile has not been read yet.
         if elapsed < ASLEEP {
             plan.rescue(now);
@@ -131,6 +133,7 @@ impl Crew {
     /// Brings the number of connections to the target, as far as the pool allows it.
     fn adjust(&mut self, now: Instant) {
         let (has, target) = (self.connections.len(), self.growth.target());
+        self.job.plan.expect(target);
         let surplus = self.share.surplus(has, target);
         self.dismissed.store(surplus.max(has.saturating_sub(target)), Ordering::Relaxed);
         if surplus > 0 {

@@ -1,13 +1,15 @@
 //! How many connections a transfer should have.
 //!
 //! One connection is fastest where the server does not throttle; where it does, the rate grows with their number. So:
-//! begin with one, double while the rate follows, and go back one step when it does not. Where the connections wait for the
+//! begin with one, double while the rate follows (where it follows exactly, twice at once), and go back one step when it does not. Where the connections wait for the
 //! disk, more of them would only hold more memory: then go back a step at once.
 
 use std::time::Duration;
 
 /// Above this rate per connection the limit is this machine, not the server's throttle: 256 MiB/s.
 const FAST: u64 = 256 << 20;
+/// A shorter window is not looked at.
+const SHORTEST: Duration = Duration::from_millis(50);
 /// Windows a step may take to show its gain: new connections begin slowly.
 const PATIENCE: u32 = 5;
 /// Windows until a step that did not pay is tried again: the measurement may have been unlucky, or conditions may
@@ -33,7 +35,7 @@ pub(crate) struct Growth {
 enum Step {
     /// No rate is known yet for the present number.
     Measure,
-    /// `target` was doubled from `before`, where the rate was `rate`; `windows` are left to show a gain.
+    /// `target` was raised from `before`, where the rate was `rate`; `windows` are left to show a gain.
     Try { before: usize, rate: u64, windows: u32 },
     /// The last step did not pay; `windows` are left until the next one.
     Steady { windows: u32 },
@@ -55,7 +57,8 @@ impl Growth {
         self.settle();
     }
 
-    /// `received` bytes in all and `waited` for the disk in all, `elapsed` since the last call, over `alive` connections.
+    /// `received` bytes in all and `waited` for the disk in all, `elapsed` since the last call or, where that is later, the first
+    /// byte, over `alive` connections.
     pub(crate) fn window(&mut self, received: u64, waited: Duration, elapsed: Duration, alive: usize) {
         let waited_before = std::mem::replace(&mut self.waited, waited);
         let connections = u32::try_from(alive).unwrap_or(u32::MAX);
@@ -67,13 +70,14 @@ impl Growth {
         }
         let before = std::mem::replace(&mut self.received, received);
         let rate = per_second(received.saturating_sub(before), elapsed);
-        // A window that begins before the first byte measures the server's latency, not the rate.
-        if before == 0 || rate == 0 || alive < self.target {
+        // A few of the first bytes say nothing about the rate.
+        if elapsed < SHORTEST || rate == 0 || alive < self.target {
             return;
         }
         match &mut self.step {
-            Step::Measure => self.grow(rate),
-            Step::Try { rate: old, .. } if rate >= *old / 10 * 14 => self.grow(rate),
+            Step::Measure => self.grow(rate, 2),
+            Step::Try { rate: old, .. } if rate >= *old / 10 * 18 => self.grow(rate, 4),
+            Step::Try { rate: old, .. } if rate >= *old / 10 * 14 => self.grow(rate, 2),
             Step::Try { before, windows: 0, .. } => {
                 self.target = *before;
                 self.settle();
@@ -88,14 +92,14 @@ impl Growth {
         self.rest = (self.rest * 2).min(LONGEST_REST);
     }
 
-    fn grow(&mut self, rate: u64) {
+    fn grow(&mut self, rate: u64, times: usize) {
         let before = self.target;
         let per_connection = rate.checked_div(before as u64).unwrap_or(rate);
         if before >= self.most || per_connection >= FAST {
             self.step = Step::Measure;
             return;
         }
-        self.target = (before * 2).min(self.most);
+        self.target = (before * times).min(self.most);
         self.step = Step::Try { before, rate, windows: PATIENCE - 1 };
     }
 }
@@ -124,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn doubles_where_each_connection_is_throttled() {
-        assert_eq!(targets(8, 6, |connections| (connections as u64) << 21), [1, 2, 4, 8, 8, 8]);
-        assert_eq!(targets(6, 5, |connections| (connections as u64) << 21), [1, 2, 4, 6, 6]);
+    fn grows_quickly_where_each_connection_is_throttled() {
+        assert_eq!(targets(8, 6, |connections| (connections as u64) << 21), [2, 8, 8, 8, 8, 8]);
+        assert_eq!(targets(6, 5, |connections| (connections as u64) << 21), [2, 6, 6, 6, 6]);
     }
 
     #[test]
     fn returns_to_one_where_a_second_gains_nothing() {
-        assert_eq!(targets(8, 8, |_| 10 << 20), [1, 2, 2, 2, 2, 2, 1, 1]);
+        assert_eq!(targets(8, 8, |_| 10 << 20), [2, 2, 2, 2, 2, 1, 1, 1]);
     }
 
     #[test]
@@ -143,7 +147,7 @@ mod tests {
     fn tries_again_when_conditions_may_have_changed() {
         let targets = targets(8, 60, |_| 10 << 20);
         let steps = targets.windows(2).enumerate().filter(|(_, pair)| *pair == [1, 2]);
-        assert_eq!(steps.map(|(window, _)| window).collect::<Vec<_>>(), [0, 17, 44]);
+        assert_eq!(steps.map(|(window, _)| window).collect::<Vec<_>>(), [16, 43]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod active;
 mod connection;
 mod crew;
 mod growth;
+mod length;
 mod pace;
 mod piece;
 mod plan;
@@ -75,6 +76,7 @@ pub(crate) async fn run(
     }
     let job = Arc::new(Job {
         http: Arc::clone(http),
+        pool: Arc::clone(pool),
         source: Source::new(Arc::clone(http), request.clone()),
         plan: Arc::new(Plan::new(&request.missing, http.stall_timeout)),
         size: request.size,
@@ -83,7 +85,7 @@ pub(crate) async fn run(
         retries,
         stop: cancel.child_token(),
     });
-    Crew::new(job, pool).run().await
+    Crew::new(job).run().await
 }
 
 fn check(request: &TransferRequest) -> Result<(), HubError> {

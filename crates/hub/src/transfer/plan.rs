@@ -11,16 +11,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::active::{Active, Claim};
+use super::length::{Demand, SMALLEST_HALF, end_of_last_piece, end_of_piece};
 use super::piece::Piece;
 
-/// Pieces end at multiples of this: 8 MiB.
-const PART: u64 = 8 << 20;
-/// Size of a piece while no rate is known: 16 MiB.
-const FIRST_PIECE: u64 = 16 << 20;
-/// A piece is not split into halves smaller than this: 1 MiB.
-const SMALLEST_HALF: u64 = 1 << 20;
-/// A piece that ends sooner than this is left alone: a new request costs as much.
-const NOT_WORTH_IT: Duration = Duration::from_millis(100);
+/// A piece that ends sooner than this is left alone: a new request costs as much, and what is on its way in the old answer is
+/// lost.
+const NOT_WORTH_IT: Duration = Duration::from_millis(250);
 /// A connection that brings nothing, or far less than usual, for this long loses what it has left. At most half the stall
 /// timeout.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -28,10 +24,6 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const PROVEN: u64 = 64 << 10;
 /// Fewer bytes than this (1 KiB) are no sign of life.
 const LIFE: u64 = 1 << 10;
-/// A connection that others wait for ends within this.
-const SOON: Duration = Duration::from_millis(250);
-/// Where a piece ends that is cut short for others: at multiples of 4 KiB.
-const SMALLEST_CUT: u64 = 4 << 10;
 
 /// The work of one transfer.
 pub(crate) struct Plan {
@@ -42,8 +34,11 @@ pub(crate) struct Plan {
 pub(super) struct State {
     pub(super) active: BTreeMap<u64, Active>,
     queue: VecDeque<Range<u64>>,
+    /// How many connections are meant to be there.
+    connections: u64,
     next_id: u64,
     received: u64,
+    first_byte: Option<Instant>,
     /// Of the last connection that ended.
     rate: Option<u64>,
     stall_timeout: Duration,
@@ -61,8 +56,10 @@ impl Plan {
             state: Mutex::new(State {
                 active: BTreeMap::new(),
                 queue: missing.iter().filter(|range| !range.is_empty()).cloned().collect(),
+                connections: 1,
                 next_id: 0,
                 received: 0,
+                first_byte: None,
                 rate: None,
                 stall_timeout,
                 rescues: 0,
@@ -74,10 +71,11 @@ impl Plan {
     }
 
     /// The next piece for a connection whose last rate (bytes per second) is `rate`: about half a second of work from
-    /// the front of the queue, else a share of another connection's piece; `None` when there is nothing to do.
-    pub(crate) fn take(self: &Arc<Self>, rate: Option<u64>, now: Instant) -> Option<Piece> {
+    /// the front of the queue, else a share of another connection's piece; `None` when there is nothing to do. Where
+    /// others wait for the connection, a `brief` piece is no longer than that.
+    pub(crate) fn take(self: &Arc<Self>, rate: Option<u64>, brief: bool, now: Instant) -> Option<Piece> {
         let mut state = self.lock();
-        let range = state.cut(rate, now).or_else(|| state.steal(now))?;
+        let range = state.cut(rate, brief, now).or_else(|| state.steal(now))?;
         if state.active.is_empty() {
             state.alive_at = now;
         }
@@ -86,6 +84,11 @@ impl Plan {
         let lost = Arc::clone(&active.lost);
         state.active.insert(id, active);
         Some(Piece::new(Arc::clone(self), id, lost))
+    }
+
+    /// So many connections are meant to be there from now on.
+    pub(crate) fn expect(&self, connections: usize) {
+        self.lock().connections = connections.max(1) as u64;
     }
 
     /// Where nothing is queued: returns what is more than a connection's next half second to the queue, for connections
@@ -139,6 +142,11 @@ impl Plan {
         self.lock().received
     }
 
+    /// How long ago the first byte came; nothing while there is none.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        self.lock().first_byte.map_or(Duration::ZERO, |first| now.saturating_duration_since(first))
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,6 +157,7 @@ impl State {
         let active = self.active.get_mut(&id)?;
         let claim = active.claim(position, length, now)?;
         self.received += claim.take as u64;
+        self.first_byte.get_or_insert(now);
         self.came += (claim.skip + claim.take) as u64;
         if self.came - self.alive_with >= LIFE || active.is_done() {
             (self.alive_at, self.alive_with) = (now, self.came);
@@ -192,11 +201,12 @@ impl State {
         }
     }
 
-    fn cut(&mut self, rate: Option<u64>, now: Instant) -> Option<Range<u64>> {
+    fn cut(&mut self, rate: Option<u64>, brief: bool, now: Instant) -> Option<Range<u64>> {
+        let queued = self.queue.iter().map(|range| range.end - range.start).sum();
         let range = self.queue.pop_front()?;
         let others = || self.active.values().filter_map(|active| active.rate(now)).max();
         let rate = rate.or_else(others).filter(|rate| *rate > 0).or(self.rate);
-        let end = end_of_piece(&range, rate);
+        let end = end_of_piece(&range, rate, Demand { brief, queued, connections: self.connections });
         if end < range.end {
             self.queue.push_front(end..range.end);
         }
@@ -207,7 +217,7 @@ impl State {
         let mut tails = Vec::new();
         for active in self.active.values_mut().filter(|active| !active.whole) {
             let (Some(rate), Some(range)) = (active.rate(now), active.rest.back_mut()) else { continue };
-            let end = end_of_piece(range, Some(rate));
+            let end = end_of_piece(range, Some(rate), Demand::default());
             if end < range.end {
                 tails.push(end..range.end);
                 range.end = end;
@@ -221,12 +231,14 @@ impl State {
         let mut ends: Vec<_> = ranged.filter_map(|active| Some((active.time_left(now)?, active))).collect();
         ends.sort_by_key(|(left, _)| *left);
         let mut tails = Vec::new();
-        for (_, active) in ends.into_iter().take(count).filter(|(left, _)| *left > 2 * SOON) {
+        for (left, active) in ends.into_iter().take(count) {
             let (Some(rate), Some(range)) = (active.rate(now), active.rest.back_mut()) else { continue };
-            let end = range.start + rate * u64::from(SOON.subsec_millis()) / 1000;
-            let end = end.next_multiple_of(SMALLEST_CUT).clamp(range.start + 1, range.end);
-            tails.extend((end < range.end).then_some(end..range.end));
-            range.end = end;
+            let end = end_of_last_piece(range, rate);
+            // What ends soon anyway need not be cut.
+            if left > NOT_WORTH_IT * 2 && end < range.end {
+                tails.push(end..range.end);
+                range.end = end;
+            }
         }
         self.give_back(tails);
     }
@@ -284,12 +296,6 @@ impl State {
 fn mean(values: impl Iterator<Item = u64>) -> u64 {
     let (sum, count) = values.fold((0_u64, 0), |(sum, count), value| (sum.saturating_add(value), count + 1));
     sum.checked_div(count).unwrap_or(0)
-}
-
-/// Half a second's work from the start of `range`, up to the end of a part.
-fn end_of_piece(range: &Range<u64>, rate: Option<u64>) -> u64 {
-    let length = rate.map_or(FIRST_PIECE, |rate| (rate / 2).max(1));
-    range.start.saturating_add(length).div_ceil(PART).saturating_mul(PART).min(range.end)
 }
 
 #[cfg(test)]

@@ -43,6 +43,11 @@ impl Pool {
         Share { pool: Arc::clone(self), lacking: 0 }
     }
 
+    /// Whether there are more transfers than connections.
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.transfers.load(Ordering::Relaxed) > self.size
+    }
+
     fn fair(&self) -> usize {
         self.size.checked_div(self.transfers.load(Ordering::Relaxed)).unwrap_or(self.size).max(1)
     }
@@ -80,7 +85,7 @@ impl Share {
         let waiting = self.pool.waiting.load(Ordering::Relaxed);
         let others = waiting + self.pool.lacking.load(Ordering::Relaxed).saturating_sub(self.lacking);
         let above = has.saturating_sub(fair).min(others);
-        let turn = usize::from(waiting > 0 && self.pool.transfers.load(Ordering::Relaxed) > self.pool.size);
+        let turn = usize::from(waiting > 0 && self.pool.takes_turns());
         above.max(turn.min(has))
     }
 

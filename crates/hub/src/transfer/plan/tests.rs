@@ -1,4 +1,5 @@
 use super::*;
+use crate::transfer::length::SMALLEST_CUT;
 
 const MIB: u64 = 1 << 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -11,7 +12,7 @@ fn whole(size: u64) -> Arc<Plan> {
 fn started(size: u64, received: u64) -> (Arc<Plan>, Piece, Instant) {
     let plan = whole(size);
     let start = Instant::now();
-    let piece = plan.take(None, start).unwrap();
+    let piece = plan.take(None, false, start).unwrap();
     piece.read(start);
     let now = start + Duration::from_secs(1);
     piece.claim(0, usize::try_from(received).unwrap(), now).unwrap();
@@ -34,7 +35,7 @@ fn pieces_are_half_a_second_long_and_end_with_a_part() {
     let plan = Plan::new(&[3..200 * MIB, 300 * MIB..301 * MIB], TIMEOUT);
     let (plan, now) = (Arc::new(plan), Instant::now());
     let pieces: Vec<_> = [None, Some(1), Some(30 * MIB), Some(200 * MIB), Some(1 << 40), None]
-        .map(|rate| plan.take(rate, now))
+        .map(|rate| plan.take(rate, false, now))
         .into_iter()
         .flatten()
         .collect();
@@ -51,18 +52,27 @@ fn pieces_are_half_a_second_long_and_end_with_a_part() {
 }
 
 #[test]
+fn where_others_wait_pieces_are_no_longer_than_half_a_second() {
+    let (plan, now) = (whole(100 * MIB), Instant::now());
+    let rates = [None, Some(1), Some(30 * MIB), Some(1 << 40)];
+    let pieces = rates.map(|rate| plan.take(rate, true, now).unwrap());
+    let ends: Vec<_> = pieces.iter().map(|piece| piece.rest().unwrap().end).collect();
+    assert_eq!(ends, [MIB, MIB + SMALLEST_CUT, 16 * MIB + SMALLEST_CUT, 100 * MIB]);
+}
+
+#[test]
 fn an_idle_connection_takes_the_tail_half_of_the_slowest_piece() {
     let (plan, slow, now) = started(9 * MIB, MIB);
-    let other = plan.take(None, now).unwrap();
+    let other = plan.take(None, false, now).unwrap();
     assert_eq!((slow.rest(), other.rest()), (Some(MIB..5 * MIB), Some(5 * MIB..9 * MIB)));
 }
 
 #[test]
 fn a_piece_about_to_end_is_left_alone() {
     let (plan, _fast, now) = started(60 * MIB, 58 * MIB);
-    drop(plan.take(None, now).unwrap());
+    drop(plan.take(None, false, now).unwrap());
     let (plan, _small, now) = started(2 * MIB, MIB / 2);
-    assert!(plan.take(None, now).is_none());
+    assert!(plan.take(None, false, now).is_none());
 }
 
 #[tokio::test]
@@ -74,7 +84,42 @@ async fn what_a_silent_connection_has_left_is_taken_away_and_it_learns_that() {
     let later = watch(&plan, later, PATIENCE, |_| {});
     assert_eq!((silent.rest(), silent.claim(MIB, 10, later)), (None, None));
     assert_eq!(silent.unless_lost(std::future::pending::<()>()).await, None);
-    assert_eq!(plan.take(None, later).unwrap().rest(), Some(MIB..9 * MIB));
+    assert_eq!(plan.take(None, false, later).unwrap().rest(), Some(MIB..9 * MIB));
+}
+
+/// Eight connections of one rate, which begin one after the other: how often one had to take from another.
+fn steals(size: u64, rate: u64) -> usize {
+    const TICK: u64 = 10;
+    let (plan, mut now) = (whole(size), Instant::now());
+    plan.expect(8);
+    let (mut pieces, mut steals, mut ticks) = (Vec::<(Piece, u64)>::new(), 0, 0);
+    while !plan.is_finished() {
+        now += Duration::from_millis(TICK);
+        ticks += 1;
+        for (piece, at) in &mut pieces {
+            *at += piece
+                .claim(*at, usize::try_from(rate * TICK / 1000).unwrap(), now)
+                .map_or(0, |claim| claim.take as u64);
+            piece.wait(now);
+        }
+        pieces.retain(|(piece, _)| piece.rest().is_some());
+        plan.rescue(now);
+        while pieces.len() < 8.min(1 + ticks / 7) {
+            steals += usize::from(plan.lock().queue.is_empty() && plan.has_work(now));
+            let Some(piece) = plan.take(None, false, now) else { break };
+            piece.read(now);
+            let at = piece.rest().unwrap().start;
+            pieces.push((piece, at));
+        }
+    }
+    steals
+}
+
+#[test]
+fn connections_that_end_together_do_not_take_from_each_other() {
+    for rate in [1, 10, 60, 200, 1000] {
+        assert_eq!(steals(256 * MIB, rate * MIB), 0, "{rate} MiB per second");
+    }
 }
 
 #[test]
@@ -95,7 +140,7 @@ fn far_less_than_the_others_is_a_stall() {
     for (rate, stalls) in [(10 << 10, true), (200 << 10, false)] {
         let plan = whole(100 * MIB);
         let now = Instant::now();
-        let pieces = [0; 4].map(|_| plan.take(Some(1), now).unwrap());
+        let pieces = [0; 4].map(|_| plan.take(Some(1), false, now).unwrap());
         let mut at = [0; 4].map(|_| 0);
         for (piece, at) in pieces.iter().zip(&mut at) {
             *at = piece.rest().unwrap().start;
@@ -120,7 +165,7 @@ fn a_slow_link_gets_more_patience_each_time() {
     let mut now = Instant::now();
     let mut lost_after = Vec::new();
     for _ in 0..6 {
-        let piece = plan.take(None, now).unwrap();
+        let piece = plan.take(None, false, now).unwrap();
         piece.read(now);
         let since = now;
         while piece.rest().is_some() {
@@ -134,7 +179,7 @@ fn a_slow_link_gets_more_patience_each_time() {
 #[test]
 fn silence_is_of_the_whole_and_no_pause() {
     let (plan, first, now) = started(9 * MIB, MIB);
-    let second = plan.take(None, now).unwrap();
+    let second = plan.take(None, false, now).unwrap();
     first.wait(now);
     let later = now + TIMEOUT;
     assert_eq!(plan.silence(later), TIMEOUT);
@@ -158,19 +203,19 @@ fn a_connection_that_others_wait_for_ends_soon() {
     assert_eq!(piece.rest(), Some(MIB..MIB + MIB / 4));
     plan.hurry(1, now);
     assert_eq!(piece.rest(), Some(MIB..MIB + MIB / 4));
-    assert_eq!(plan.take(Some(1), now).unwrap().rest(), Some(MIB + MIB / 4..8 * MIB));
+    assert_eq!(plan.take(Some(1), false, now).unwrap().rest(), Some(MIB + MIB / 4..8 * MIB));
 }
 
 #[test]
 fn an_ended_connection_leaves_its_rest_in_order() {
     let plan = whole(100 * MIB);
     let now = Instant::now();
-    let first = plan.take(Some(1), now).unwrap();
-    let second = plan.take(Some(1), now).unwrap();
+    let first = plan.take(Some(1), false, now).unwrap();
+    let second = plan.take(Some(1), false, now).unwrap();
     first.claim(0, 1000, now).unwrap();
     drop(second);
     drop(first);
-    assert_eq!(plan.take(Some(1), now).unwrap().rest(), Some(1000..8 * MIB));
+    assert_eq!(plan.take(Some(1), false, now).unwrap().rest(), Some(1000..8 * MIB));
     assert_eq!(plan.received(), 1000);
 }
 
@@ -179,7 +224,7 @@ fn sharing_leaves_half_a_second_and_keeps_the_order() {
     let (plan, first, now) = started(16 * MIB, 4 * MIB);
     plan.share(now);
     assert_eq!(first.rest(), Some(4 * MIB..8 * MIB));
-    let second = plan.take(Some(1), now).unwrap();
+    let second = plan.take(Some(1), false, now).unwrap();
     assert_eq!(second.rest(), Some(8 * MIB..16 * MIB));
 }
 
@@ -194,7 +239,7 @@ fn what_is_queued_is_shared_before_what_is_being_fetched() {
 fn a_whole_answer_collects_everything_and_skips_what_is_there() {
     let plan = Arc::new(Plan::new(&[10..20, 30..40], TIMEOUT));
     let now = Instant::now();
-    let (first, second) = (plan.take(None, now).unwrap(), plan.take(None, now).unwrap());
+    let (first, second) = (plan.take(None, false, now).unwrap(), plan.take(None, false, now).unwrap());
     second.read(now);
     second.take_whole();
     assert_eq!(first.rest(), None);
