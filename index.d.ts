@@ -253,42 +253,6 @@ export declare interface GetOptions extends RevisionOptions {
     verify?: boolean;
 }
 
-/** A file that was imported. */
-export declare interface ImportedFile extends FileInfo {
-    repo: string;
-    commit: string;
-}
-
-/** Options of {@link ModelCache.importHfCache}. */
-export declare interface ImportOptions {
-    /**
-     * Only this repository.
-     *
-     * @defaultValue all models of the folder
-     */
-    repo?: string;
-    /** Ends this call with `signal.reason`; what was imported before stays. */
-    signal?: AbortSignal;
-    /**
-     * Called at most 20 times a second, always once at 100 %, never after the promise settled. An exception in it ends the
-     * call, which rejects with that exception.
-     */
-    onProgress?: (progress: Progress) => void;
-}
-
-/** What an import did. */
-export declare interface ImportReport {
-    /** Files that are stored now and were not before. */
-    imported: ImportedFile[];
-    /** What was left alone, by its path in the folder. */
-    skipped: {
-        path: string;
-        why: string;
-    }[];
-    /** Bytes of the imported files. */
-    bytes: number;
-}
-
 /**
  * Whether `error` is a {@link ModelCacheError}, and of this `code` where one is given. Unlike `instanceof` it also
  * recognizes errors of another copy of this package and of another realm (`node:vm`, test runners).
@@ -311,7 +275,7 @@ export declare interface Manifest {
     tags: string[];
     /** Whether access must be asked for at the endpoint. */
     gated: boolean;
-    /** Whether the endpoint could not be asked: this is the last known state, or what an import found. */
+    /** Whether the endpoint could not be asked and this is the last known state. */
     stale: boolean;
     scannedAt: Date;
     /** By name; the look-up of the calls ignores case. */
@@ -436,20 +400,20 @@ export declare class ModelCache implements AsyncDisposable {
      */
     verify(options?: VerifyOptions): Promise<VerifyReport>;
     /**
-     * Takes models from a cache folder of huggingface_hub, without any network: every file whose bytes have the digest that
-     * its name in the folder says. They share their disk blocks with the folder where the file system can (btrfs and XFS),
-     * and are copied otherwise; the folder is left as it is.
+     * Removes what nobody needs, and gives free space back to the disk: what processes that died left behind, partial downloads
+     * that nobody went on with for a week, and down to `maxSize` the least recently used complete quants, never one that is being
+     * downloaded, was downloaded with `keep`, or has a file open in this process. Views stay right.
      *
-     * Where the commit was not scanned, its manifest then names only the files that were there, and is `stale`. The next scan
-     * or download of the revision asks the endpoint, and what does not agree with its answer is forgotten. A quant with numbered
-     * parts of which some are missing is not among its quants.
+     * Fails with `ERR_READ_ONLY` (unless `dryRun`), `ERR_CORRUPT` where the store's records are damaged, `ERR_NO_SPACE` or
+     * `ERR_IO`.
      *
-     * Fails with `ERR_INVALID_ARGUMENT` for a folder that cannot be read, `ERR_REPO_NOT_FOUND` where it does not have `repo`,
-     * `ERR_NO_SPACE`, `ERR_READ_ONLY` or `ERR_IO`.
-     *
-     * @param directory - Default: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else `huggingface/hub` in the user's cache folder.
+     * @example
+     * ```ts
+     * const { quants, freed } = await cache.prune({ dryRun: true, maxSize: 50e9 })
+     * console.log(`${quants.length} quants would go, ${freed} bytes`)
+     * ```
      */
-    importHfCache(directory?: string, options?: ImportOptions): Promise<ImportReport>;
+    prune(options?: PruneOptions): Promise<PruneReport>;
     /** What the store holds now. */
     stats(): CacheStats;
     /**
@@ -621,6 +585,43 @@ export declare interface ProxyOptions {
     http?: string;
     /** For `https` URLs. */
     https?: string;
+}
+
+/** Options of {@link ModelCache.prune}. */
+export declare interface PruneOptions {
+    /**
+     * Change nothing, only tell what would go.
+     *
+     * @defaultValue `false`
+     */
+    dryRun?: boolean;
+    /**
+     * Most bytes to keep: least recently used quants go until no more are stored. What may not go stays, also where it is more.
+     *
+     * @defaultValue `maxSize` of the cache, else no quant goes
+     */
+    maxSize?: number;
+    /**
+     * Milliseconds after which a partial download that nobody goes on with is given up.
+     *
+     * @defaultValue 7 days
+     */
+    partialAge?: number;
+}
+
+/** What a prune did, or would do. */
+export declare interface PruneReport extends RemoveReport {
+    /** Things nobody refers to, left by processes that died: reservations, contents, records and lock files. */
+    orphans: number;
+    /** Partial downloads that nobody goes on with. */
+    partials: number;
+    /** Quants that went, the least recently used first. */
+    quants: {
+        repo: string;
+        quant: string;
+    }[];
+    /** Whether nothing was changed; then `freed` is the bytes of what would go. */
+    dryRun: boolean;
 }
 
 /** One quantization variant of a repository: everything an engine needs to load it. */

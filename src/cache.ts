@@ -16,6 +16,8 @@ import {
   getSchema,
   type OpenOptions,
   openSchema,
+  type PruneOptions,
+  pruneSchema,
   type RevisionOptions,
   revisionSchema,
   type ScanOptions,
@@ -23,7 +25,7 @@ import {
   type VerifyOptions,
   verifySchema,
 } from './options.js'
-import type { CacheStats, RemoveReport, VerifyReport } from './report.js'
+import type { CacheStats, PruneReport, RemoveReport, VerifyReport } from './report.js'
 import { defaultRuntime, type Runtime } from './runtime.js'
 import { VERSION } from './version.js'
 
@@ -326,6 +328,26 @@ export class ModelCache implements AsyncDisposable {
     return runNative(this.#runtime.binding, call, (operation, nudge) =>
       this.#native.importHfCache(folder, native.repo, operation, nudge),
     )
+  }
+
+  /**
+   * Removes what nobody needs, and gives free space back to the disk: what processes that died left behind, partial downloads
+   * that nobody went on with for a week, and down to `maxSize` the least recently used complete quants, never one that is being
+   * downloaded, was downloaded with `keep`, or has a file open in this process. Views stay right.
+   *
+   * Fails with `ERR_READ_ONLY` (unless `dryRun`), `ERR_CORRUPT` where the store's records are damaged, `ERR_NO_SPACE` or
+   * `ERR_IO`.
+   *
+   * @example
+   * ```ts
+   * const { quants, freed } = await cache.prune({ dryRun: true, maxSize: 50e9 })
+   * console.log(`${quants.length} quants would go, ${freed} bytes`)
+   * ```
+   */
+  async prune(options?: PruneOptions): Promise<PruneReport> {
+    const native = checkOptions(options, pruneSchema)
+    const { removed, ...report } = await this.#run(() => this.#native.prune(native))
+    return { ...removed, ...report }
   }
 
   /** What the store holds now. */

@@ -9,10 +9,11 @@ export type {
   GetOptions,
   OpenOptions,
   ProxyOptions,
+  PruneOptions,
   RangeOptions,
   RevisionOptions,
   ScanOptions,
   VerifyOptions,
 } from './options.js'
 export type { FileProgress, Progress } from './progress.js'
-export type { CacheStats, RemoveReport, VerifyReport } from './report.js'
+export type { CacheStats, PruneReport, RemoveReport, VerifyReport } from './report.js'

@@ -177,6 +177,28 @@ export interface VerifyOptions {
   onProgress?: (progress: Progress) => void
 }
 
+/** Options of {@link ModelCache.prune}. */
+export interface PruneOptions {
+  /**
+   * Change nothing, only tell what would go.
+   *
+   * @defaultValue `false`
+   */
+  dryRun?: boolean
+  /**
+   * Most bytes to keep: least recently used quants go until no more are stored. What may not go stays, also where it is more.
+   *
+   * @defaultValue `maxSize` of the cache, else no quant goes
+   */
+  maxSize?: number
+  /**
+   * Milliseconds after which a partial download that nobody goes on with is given up.
+   *
+   * @defaultValue 7 days
+   */
+  partialAge?: number
+}
+
 /** A range of bytes of a file. */
 export interface RangeOptions {
   /**
@@ -232,6 +254,12 @@ export const verifySchema: Schema<VerifyOptions> = {
   repo: checkRepo,
   signal: checkSignal,
   onProgress: checkFunction,
+}
+
+export const pruneSchema: Schema<PruneOptions> = {
+  dryRun: checkBoolean,
+  maxSize: checkInteger(0),
+  partialAge: checkInteger(0),
 }
 
 export const rangeSchema: Schema<RangeOptions> = { start: checkInteger(0), end: checkInteger(0) }

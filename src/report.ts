@@ -12,6 +12,18 @@ export interface RemoveReport {
   kept: { path: string; why: string }[]
 }
 
+/** What a prune did, or would do. */
+export interface PruneReport extends RemoveReport {
+  /** Things nobody refers to, left by processes that died: reservations, contents, records and lock files. */
+  orphans: number
+  /** Partial downloads that nobody goes on with. */
+  partials: number
+  /** Quants that went, the least recently used first. */
+  quants: { repo: string; quant: string }[]
+  /** Whether nothing was changed; then `freed` is the bytes of what would go. */
+  dryRun: boolean
+}
+
 /** What a check of the store found. */
 export interface VerifyReport {
   /** Stored files that were checked, counted once per commit. */

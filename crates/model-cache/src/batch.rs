@@ -107,7 +107,7 @@ impl Batch {
                 store: &batch.inner.store,
                 record: &batch.record,
                 scope: &batch.scope,
-                keep: batch.options.keep && batch.quant.is_some(),
+                keep: batch.quant.as_deref().filter(|_| batch.options.keep),
             })
         })
         .await

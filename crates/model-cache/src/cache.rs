@@ -13,6 +13,7 @@ use crate::lookup::Lookup;
 use crate::manifest::Manifest;
 use crate::options::{CacheOptions, DownloadOptions, ScanOptions};
 use crate::progress::ProgressCallback;
+use crate::prune::{self, PruneOptions, PruneReport};
 use crate::remove::{self, RemoveReport};
 use crate::repo_name::{check_path, check_repo, check_revision};
 use crate::runtime::{blocking, run};
@@ -292,6 +293,17 @@ impl ModelCache {
     pub async fn verify(&self, options: VerifyOptions) -> Result<VerifyReport> {
         let inner = self.inner()?;
         inner.call(verify::verify(Arc::clone(&inner), options)).await
+    }
+
+    /// Removes what nobody needs: what processes that died left behind, partial downloads that nobody went on with for a week, and
+    /// down to a size the least recently used complete quants, never one that is to be kept, is being downloaded or has a file
+    /// open in this process. Then gives free space back to the disk. Views stay valid.
+    ///
+    /// # Errors
+    /// `ERR_CORRUPT` when records are damaged, `ERR_READ_ONLY` unless it is a dry run, `ERR_NO_SPACE`, `ERR_IO`, `ERR_CLOSED`.
+    pub async fn prune(&self, options: PruneOptions) -> Result<PruneReport> {
+        let inner = self.inner()?;
+        inner.call(prune::prune(Arc::clone(&inner), options)).await
     }
 
     /// Counts and sizes of the whole store.

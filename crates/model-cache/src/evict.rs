@@ -1,4 +1,4 @@
-//! The size limit of a cache: before a download that would exceed it, least recently used quants go.
+//! Which quants go when there is too much: complete ones, the least recently used first.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use tabagent_storage::{
 use crate::error::{Error, Result};
 use crate::inner::Inner;
 use crate::lookup::scope_of;
-use crate::remove::forget;
+use crate::remove::{RemoveReport, forget, merged};
 use crate::status::Probe;
 
 /// The files of the download that needs the room: they stay, stored or not.
@@ -29,9 +29,7 @@ pub(crate) fn make_room(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_
     if over == 0 {
         return Ok(());
     }
-    inner.store.record_uses()?;
-    let probe = inner.probe()?;
-    let plan = inner.read(|txn| Plan::new(inner, &probe, txn, claim)?.choose(txn, over))?;
+    let plan = Plan::make(inner, over, Some(claim))?;
     if plan.freed < over {
         return Err(Error::OverLimit {
             path: inner.store.root().to_owned(),
@@ -40,18 +38,22 @@ pub(crate) fn make_room(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_
             available: limit.saturating_add(plan.freed).saturating_sub(stored),
         });
     }
-    for commit in plan.commits.into_iter().filter(|commit| !commit.quants.is_empty()) {
-        forget(inner, commit.scope, commit.paths, commit.quants)?;
-    }
+    plan.carry_out(inner)?;
     Ok(())
 }
 
 /// What is to go.
-struct Plan {
+pub(crate) struct Plan {
     commits: Vec<Commit>,
     candidates: Vec<Candidate>,
-    /// Bytes that go with it.
-    freed: u64,
+    /// Repository and name of the quants, in the order in which they go.
+    pub(crate) quants: Vec<(String, String)>,
+    /// Files that go with them.
+    pub(crate) files: u64,
+    /// Blobs that no other file uses.
+    pub(crate) blobs: u64,
+    /// Bytes of these blobs.
+    pub(crate) freed: u64,
 }
 
 /// One commit with stored files.
@@ -77,9 +79,39 @@ struct Candidate {
 }
 
 impl Plan {
+    /// What is to go so that `enough` bytes go with it, or all that may go when that is less. What is claimed stays.
+    pub(crate) fn make(inner: &Inner, enough: u64, claim: Option<&Claim<'_>>) -> Result<Self> {
+        if !inner.is_read_only() {
+            inner.store.record_uses()?;
+        }
+        let probe = inner.probe()?;
+        inner.read(|txn| Self::new(inner, &probe, txn, claim)?.choose(txn, enough))
+    }
+
+    /// Removes it. What is downloaded meanwhile stays.
+    pub(crate) fn carry_out(self, inner: &Inner) -> Result<RemoveReport> {
+        let mut report = RemoveReport::default();
+        for commit in self.commits.into_iter().filter(|commit| !commit.quants.is_empty()) {
+            report = merged(report, forget(inner, commit.scope, commit.paths, commit.quants)?);
+        }
+        Ok(report)
+    }
+
     /// All that is stored, and what of it may go.
-    fn new(inner: &Inner, probe: &Probe<'_>, txn: &ReadTransaction<'_>, claim: &Claim<'_>) -> Result<Self> {
-        let mut plan = Self { commits: Vec::new(), candidates: Vec::new(), freed: 0 };
+    fn new(
+        inner: &Inner,
+        probe: &Probe<'_>,
+        txn: &ReadTransaction<'_>,
+        claim: Option<&Claim<'_>>,
+    ) -> Result<Self> {
+        let mut plan = Self {
+            commits: Vec::new(),
+            candidates: Vec::new(),
+            quants: Vec::new(),
+            files: 0,
+            blobs: 0,
+            freed: 0,
+        };
         let mut records = Vec::new();
         txn.scan::<Manifests>(&Key::all_manifests(), |_, record| {
             records.push(record);
@@ -102,7 +134,7 @@ impl Plan {
                     last_use_ms,
                 });
             }
-            if commit.scope == *claim.scope {
+            if let Some(claim) = claim.filter(|claim| commit.scope == *claim.scope) {
                 commit.need(claim.places);
             }
             plan.commits.push(commit);
@@ -120,13 +152,18 @@ impl Plan {
                 break;
             }
             let Some(commit) = self.commits.get_mut(candidate.commit) else { continue };
+            self.quants.push((commit.scope.repo.clone(), candidate.name.clone()));
             for file in commit.give_up(candidate) {
                 let left = match uses.get(&file.blob) {
                     Some(left) => *left,
                     None => uses_of(txn, &file.blob_name())?,
                 };
                 uses.insert(file.blob, left.saturating_sub(1));
-                self.freed += if left == 1 { file.size } else { 0 };
+                self.files += 1;
+                if left == 1 {
+                    self.blobs += 1;
+                    self.freed += file.size;
+                }
             }
         }
         Ok(self)

@@ -22,8 +22,8 @@ pub(crate) struct History<'a> {
     pub(crate) store: &'a Store,
     pub(crate) record: &'a ManifestRecord,
     pub(crate) scope: &'a RepoScope,
-    /// Whether the caller asks to keep the quants it names.
-    pub(crate) keep: bool,
+    /// The quant that the caller asks to keep.
+    pub(crate) keep: Option<&'a str>,
 }
 
 impl History<'_> {
@@ -69,7 +69,7 @@ impl History<'_> {
             fault: None,
         };
         let changed = change(txn.get::<Quants>(&key)?.unwrap_or(new));
-        let keep = self.keep || changed.keep;
+        let keep = self.keep == Some(quant) || changed.keep;
         txn.put::<Quants>(&key, &QuantRecord { updated_at_ms: now_ms(), keep, ..changed })
     }
 
@@ -80,7 +80,7 @@ impl History<'_> {
     ) -> std::result::Result<bool, StorageError> {
         let known = txn.get::<Quants>(&Key::quant(self.scope, &quant.name))?;
         let current = |known: QuantRecord| known.completed_at_ms.is_some() && known.fault.is_none();
-        Ok(known.is_some_and(|known| (known.keep || !self.keep) && current(known)))
+        Ok(known.is_some_and(|known| (known.keep || self.keep != Some(&quant.name)) && current(known)))
     }
 
     fn is_complete(

@@ -118,7 +118,8 @@ pub(crate) fn forget(
     Removal { scope, paths, quants, ..Removal::new(inner) }.run()
 }
 
-fn merged(a: RemoveReport, b: RemoveReport) -> RemoveReport {
+/// The sum of two removals, the later one second.
+pub(crate) fn merged(a: RemoveReport, b: RemoveReport) -> RemoveReport {
     RemoveReport {
         files: a.files + b.files,
         blobs: a.blobs + b.blobs,

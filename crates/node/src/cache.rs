@@ -12,9 +12,11 @@ use crate::cached_file::NativeFile;
 use crate::error::to_napi;
 use crate::manifest::{NativeFileInfo, NativeManifest, convert};
 use crate::operation::{Operation, blocking, promise};
-use crate::options::{NativeDownloadOptions, NativeOpenOptions, NativeScanOptions, NativeVerifyOptions};
+use crate::options::{
+    NativeDownloadOptions, NativeOpenOptions, NativePruneOptions, NativeScanOptions, NativeVerifyOptions,
+};
 use crate::progress::Nudge;
-use crate::report::{NativeCacheStats, NativeRemoveReport, NativeVerifyReport};
+use crate::report::{NativeCacheStats, NativePruneReport, NativeRemoveReport, NativeVerifyReport};
 
 /// One for the process: libmdbx allows a database to be opened once in it, and worker threads share this static.
 static REGISTRY: LazyLock<StorageRegistry> = LazyLock::new(|| StorageRegistry::new(PathBuf::new()));
@@ -209,6 +211,17 @@ impl NativeCache {
     ) -> napi::Result<PromiseRaw<'env, NativeRemoveReport>> {
         let cache = self.cache.clone();
         promise(env, async move { cache.remove_repo(&repo, revision.as_deref()).await })
+    }
+
+    /// Removes what nobody needs.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativePruneReport>")]
+    pub fn prune<'env>(
+        &self,
+        env: &'env Env,
+        options: NativePruneOptions,
+    ) -> napi::Result<PromiseRaw<'env, NativePruneReport>> {
+        let cache = self.cache.clone();
+        promise(env, async move { cache.prune(options.into()).await })
     }
 
     /// Checks what is stored.

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use napi_derive::napi;
-use tabagent_model_cache::{CacheOptions, DownloadOptions, ProxyOptions, ScanOptions, VerifyOptions};
+use tabagent_model_cache::{
+    CacheOptions, DownloadOptions, ProxyOptions, PruneOptions, ScanOptions, VerifyOptions,
+};
 
 use crate::progress::{Latest, Nudge};
 
@@ -118,6 +120,27 @@ impl NativeVerifyOptions {
     /// With the reports going to `latest`, where the caller wants to hear of them.
     pub(crate) fn into_core(self, latest: &Latest, nudge: Option<Nudge>) -> VerifyOptions {
         VerifyOptions { repo: self.repo, progress: nudge.map(|nudge| latest.callback(nudge)) }
+    }
+}
+
+/// Options of `prune`.
+#[napi(object, object_to_js = false)]
+pub struct NativePruneOptions {
+    /// Only tell what would go.
+    pub dry_run: Option<bool>,
+    /// Bytes the store may hold afterwards.
+    pub max_size: Option<f64>,
+    /// Milliseconds.
+    pub partial_age: Option<f64>,
+}
+
+impl From<NativePruneOptions> for PruneOptions {
+    fn from(options: NativePruneOptions) -> Self {
+        Self {
+            dry_run: options.dry_run.unwrap_or_default(),
+            max_size: options.max_size.map(from_js),
+            partial_age: options.partial_age.map(|ms| Duration::from_millis(from_js(ms))),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Reports and statistics as plain objects.
 
 use napi_derive::napi;
-use tabagent_model_cache::{CacheStats, DamagedRange, Kept, MissingFile, RemoveReport, VerifyReport};
+use tabagent_model_cache::{
+    CacheStats, DamagedRange, Kept, MissingFile, PruneReport, PrunedQuant, RemoveReport, VerifyReport,
+};
 
 use crate::manifest::convert;
 use crate::options::to_js;
@@ -45,6 +47,48 @@ pub struct NativeKept {
 impl From<Kept> for NativeKept {
     fn from(kept: Kept) -> Self {
         Self { path: kept.path, why: kept.why }
+    }
+}
+
+/// See `PruneReport` in `src/report.ts`.
+#[napi(object, object_from_js = false)]
+pub struct NativePruneReport {
+    /// What went.
+    pub removed: NativeRemoveReport,
+    /// Things nobody refers to.
+    pub orphans: f64,
+    /// Partial downloads.
+    pub partials: f64,
+    /// Quants.
+    pub quants: Vec<NativePrunedQuant>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
+
+impl From<PruneReport> for NativePruneReport {
+    fn from(report: PruneReport) -> Self {
+        Self {
+            removed: report.removed.into(),
+            orphans: to_js(report.orphans),
+            partials: to_js(report.partials),
+            quants: convert(report.quants),
+            dry_run: report.dry_run,
+        }
+    }
+}
+
+/// A quant that went.
+#[napi(object, object_from_js = false)]
+pub struct NativePrunedQuant {
+    /// Repository.
+    pub repo: String,
+    /// Name.
+    pub quant: String,
+}
+
+impl From<PrunedQuant> for NativePrunedQuant {
+    fn from(quant: PrunedQuant) -> Self {
+        Self { repo: quant.repo, quant: quant.quant }
     }
 }
 
