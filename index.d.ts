@@ -253,6 +253,42 @@ export declare interface GetOptions extends RevisionOptions {
     verify?: boolean;
 }
 
+/** A file that was imported. */
+export declare interface ImportedFile extends FileInfo {
+    repo: string;
+    commit: string;
+}
+
+/** Options of {@link ModelCache.importHfCache}. */
+export declare interface ImportOptions {
+    /**
+     * Only this repository.
+     *
+     * @defaultValue all models of the folder
+     */
+    repo?: string;
+    /** Ends this call with `signal.reason`; what was imported before stays. */
+    signal?: AbortSignal;
+    /**
+     * Called at most 20 times a second, always once at 100 %, never after the promise settled. An exception in it ends the
+     * call, which rejects with that exception.
+     */
+    onProgress?: (progress: Progress) => void;
+}
+
+/** What an import did. */
+export declare interface ImportReport {
+    /** Files that are stored now and were not before. */
+    imported: ImportedFile[];
+    /** What was left alone, by its path in the folder. */
+    skipped: {
+        path: string;
+        why: string;
+    }[];
+    /** Bytes of the imported files. */
+    bytes: number;
+}
+
 /**
  * Whether `error` is a {@link ModelCacheError}, and of this `code` where one is given. Unlike `instanceof` it also
  * recognizes errors of another copy of this package and of another realm (`node:vm`, test runners).
@@ -275,7 +311,7 @@ export declare interface Manifest {
     tags: string[];
     /** Whether access must be asked for at the endpoint. */
     gated: boolean;
-    /** Whether the endpoint could not be asked and this is the last known state. */
+    /** Whether the endpoint could not be asked: this is the last known state, or what an import found. */
     stale: boolean;
     scannedAt: Date;
     /** By name; the look-up of the calls ignores case. */
@@ -399,6 +435,21 @@ export declare class ModelCache implements AsyncDisposable {
      * ```
      */
     verify(options?: VerifyOptions): Promise<VerifyReport>;
+    /**
+     * Takes models from a cache folder of huggingface_hub, without any network: every file whose bytes have the digest that
+     * its name in the folder says. They share their disk blocks with the folder where the file system can (btrfs and XFS),
+     * and are copied otherwise; the folder is left as it is.
+     *
+     * Where the commit was not scanned, its manifest then names only the files that were there, and is `stale`. The next scan
+     * or download of the revision asks the endpoint, and what does not agree with its answer is forgotten. A quant with numbered
+     * parts of which some are missing is not among its quants.
+     *
+     * Fails with `ERR_INVALID_ARGUMENT` for a folder that cannot be read, `ERR_REPO_NOT_FOUND` where it does not have `repo`,
+     * `ERR_NO_SPACE`, `ERR_READ_ONLY` or `ERR_IO`.
+     *
+     * @param directory - Default: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else `huggingface/hub` in the user's cache folder.
+     */
+    importHfCache(directory?: string, options?: ImportOptions): Promise<ImportReport>;
     /**
      * Removes what nobody needs, and gives free space back to the disk: what processes that died left behind, partial downloads
      * that nobody went on with for a week, and down to `maxSize` the least recently used complete quants, never one that is being

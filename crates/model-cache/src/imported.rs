@@ -203,5 +203,5 @@ pub(crate) fn recheck(inner: &Inner, record: &ManifestRecord, doubts: &[Doubt]) 
 pub(crate) fn complete_quants(inner: &Inner, scope: &RepoScope, record: &ManifestRecord) -> Result<()> {
     let places: Vec<u32> = (0..u32::try_from(record.files.len()).unwrap_or(u32::MAX)).collect();
     let store = Arc::clone(&inner.store);
-    History { store: &store, record, scope, keep: false }.complete(&places)
+    History { store: &store, record, scope, keep: None }.complete(&places)
 }
