@@ -122,7 +122,7 @@ async function alteredAlways(workplace: Workplace, hub: LocalHub): Promise<Figur
   let outcome = 'served'
   const value = await workplace.inNewFolder((path) =>
     bytesOf(hub, async () => {
-      const cache = await ModelCache.open({ path, endpoint: hub.url })
+      const cache = await ModelCache.open({ path, endpoint: hub.url, noProxy: '*' })
       await cache.downloadFile(MODEL.repo, MODEL.path).catch((error: unknown) => {
         outcome = isModelCacheError(error) ? error.code : String(error)
       })

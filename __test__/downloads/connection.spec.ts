@@ -4,7 +4,7 @@ import { download, type Failure, HALF, matrix, type Row, scan, storage, type Wor
 
 const never = new Promise(() => {})
 /** Long enough for a machine with much to do. */
-const SHORT = { stallTimeout: 500 }
+const SHORT = { stallTimeout: 1000 }
 
 /** The first answer of the storage origin. */
 const once = (fault: Fault): Row => ({ fault: () => storage((n) => (n === 0 ? fault : undefined)) })
@@ -28,21 +28,21 @@ const statuses = ({ hub }: World) => hub.log.filter({ origin: 'cdn' }).map(({ st
 const resolves = ({ hub }: World) => hub.log.filter({ path: /\/resolve\// }).length
 
 function expectSilence({ t }: World, failure: Failure | undefined): void {
-  t.regex(failure?.message ?? '', /did not answer completely: no byte came for 500ms/)
+  t.regex(failure?.message ?? '', /did not answer completely: no byte came for 1s/)
 }
 
 matrix('connection', {
   'is not there': (t) => scan(t, { endpoint: () => 'http://127.0.0.1:1', options: { retries: 0 } }),
   'does not answer about the repository': (t) =>
     scan(t, {
-      options: { ...SHORT, retries: 0 },
+      options: SHORT,
       fault: () => () => ({ hold: never }),
       check: expectSilence,
     }),
   'does not answer a first time': (t) => {
     let silent = true
     return scan(t, {
-      options: SHORT,
+      options: { ...SHORT, retries: 5 },
       fault: () => () => {
         const hold = silent ? { hold: never } : undefined
         silent = false
@@ -51,9 +51,9 @@ matrix('connection', {
     })
   },
   'does not answer for the bytes a first time': (t) =>
-    download(t, { ...once({ hold: never }), options: SHORT }),
+    download(t, { ...once({ hold: never }), options: { ...SHORT, retries: 5 } }),
   'never answers for the bytes': (t) =>
-    download(t, { ...always({ hold: never }), options: { ...SHORT, retries: 0 }, check: expectSilence }),
+    download(t, { ...always({ hold: never }), options: SHORT, check: expectSilence }),
   'stops in the middle of a body': (t) =>
     download(t, { ...once({ stallAfter: HALF }), options: { ...SHORT, retries: 5 } }),
   'stops in the middle and never answers again': (t) =>

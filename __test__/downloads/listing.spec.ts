@@ -159,6 +159,16 @@ matrix('listing', {
         }
       },
     }),
+  'lists a name of 70,000 characters': (t) => {
+    const long = `${'n'.repeat(70_000)}.gguf`
+    return scan(t, {
+      always: () => withFiles((files) => [{ rfilename: long, size: 1, blobId: SHA1 }, ...files]),
+      check: ({ cache }) => {
+        const listed = Object.values(cache.getManifest(REPO)?.quants ?? {}).flatMap(({ files }) => files)
+        t.true(listed.some(({ path }) => path === long))
+      },
+    })
+  },
   'has moved the branch since the scan': async (t) => {
     const folder = join(await makeFolder(t), 'moved')
     await writeFiles(folder, { [PATH]: 'other bytes' })
