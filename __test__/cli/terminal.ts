@@ -64,9 +64,10 @@ export class Terminal {
     return this.#ended
   }
 
-  /** The screen's text without control characters; what was drawn again is there again. */
+  /** The screen's text without control characters; what was drawn again is there again, but not what was taken back. */
   get text(): string {
-    return stripVTControlCharacters(this.screen).replaceAll('\r', '')
+    const [first = '', ...rest] = stripVTControlCharacters(this.screen).replaceAll('\r', '').split('\b')
+    return rest.reduce((text, piece) => text.slice(0, -1) + piece, first)
   }
 
   /** Columns of the widest line that was ever drawn. */

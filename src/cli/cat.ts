@@ -14,7 +14,7 @@ export function addCat(program: Command): void {
 }
 
 async function cat(session: Session, repo: string, path: string): Promise<void> {
-  const cache = await session.openToRead()
+  const cache = await session.open()
   const file = cache.getFile(repo, path, session.revision)
   if (!file) {
     const hints = [`Download it: ${session.commandLine('pull', repo, '-f', path)}`]

@@ -34,7 +34,7 @@ export function addLs(program: Command): void {
 }
 
 async function list(session: Session, repo: string | undefined): Promise<void> {
-  const cache = await session.openToRead()
+  const cache = await session.open()
   const stored = manifestsOf(cache, session, repo)
     .map((manifest) => storedOf(cache, manifest))
     .filter(({ quants, files }) => quants.length > 0 || files.length > 0)

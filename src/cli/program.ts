@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { addCat } from './cat.js'
 import { addComplete } from './complete.js'
 import { addCompletion } from './completion.js'
+import { addExport } from './export.js'
 import { addInfo } from './info.js'
 import { addLs } from './ls.js'
 import { addPull } from './pull.js'
@@ -27,7 +28,10 @@ export function createProgram(): Command {
     .configureOutput({ writeErr: () => {} })
     .addHelpText('after', EPILOG)
   addGlobalOptions(program)
-  for (const add of [addScan, addPull, addLs, addCat, addRm, addInfo, addCompletion, addComplete])
+  for (const add of [
+    ...[addScan, addPull, addLs, addCat, addExport, addRm],
+    ...[addInfo, addCompletion, addComplete],
+  ])
     add(program)
   return program
 }

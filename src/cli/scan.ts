@@ -22,7 +22,7 @@ export function addScan(program: Command): void {
 
 async function scan(session: Session<ScanFlags>, repo: string): Promise<void> {
   const { output, options, signal } = session
-  const cache = await session.openToRead()
+  const cache = await session.open()
   const manifest = await cache.scanRepo(repo, { ...session.revision, signal })
   noteStale(output, manifest)
   output.result(manifest, () => {

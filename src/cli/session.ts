@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { isModelCacheError, ModelCache, type OpenOptions } from '../index.js'
+import { ModelCache, type OpenOptions } from '../index.js'
 import { commandLine, type GlobalOptions } from './command-line.js'
 import { explain, type Failure, isResumable, tell } from './failure.js'
 import { Interrupt } from './interrupt.js'
@@ -42,19 +42,12 @@ export class Session<Options extends object = object> {
     return commandLine(this.options, ...words)
   }
 
-  /** The store, to write. */
+  /** The store, made where there is none. It is closed when the command ends. */
   async open(): Promise<ModelCache> {
-    return this.#keep(await ModelCache.open(this.#openOptions))
-  }
-
-  /** The store, to read: also where it cannot be written. */
-  async openToRead(): Promise<ModelCache> {
-    try {
-      return await this.open()
-    } catch (error) {
-      if (!isModelCacheError(error, 'ERR_READ_ONLY')) throw error
-      return this.#keep(await ModelCache.open({ ...this.#openOptions, readOnly: true }))
-    }
+    const cache = await ModelCache.open(this.#openOptions)
+    this.#cache = cache
+    this.atEnd(() => cache.close())
+    return cache
   }
 
   /** To be done when the command ends, however it ends; the last first. */
@@ -90,12 +83,6 @@ export class Session<Options extends object = object> {
 
   async #end(): Promise<void> {
     for (let end = this.#ends.pop(); end; end = this.#ends.pop()) await end()
-  }
-
-  #keep(cache: ModelCache): ModelCache {
-    this.#cache = cache
-    this.atEnd(() => cache.close())
-    return cache
   }
 
   get #openOptions(): OpenOptions {

@@ -1,0 +1,152 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import test from 'ava'
+import { holdAt, MIB } from '../e2e/half-way.js'
+import { randomBytes } from '../support/content.js'
+import { makeFolder } from '../support/folder.js'
+import { ggufFiles, onnxFiles } from '../support/repository.js'
+import { ended, openBench } from './command.js'
+
+const SIZE = 300_000
+const REPO = 'acme/model'
+const OTHER = 'acme/other'
+
+test('ls shows the quants that are stored, single files, and totals', async (t) => {
+  const bench = await openBench(t, {
+    [REPO]: { ...onnxFiles(SIZE) },
+    [OTHER]: { ...ggufFiles('m', ['Q4_K_M', 'Q8_0'], SIZE), 'README.md': '# Other\n' },
+  })
+  t.regex(await bench.print('ls'), /^0 quants of 0 repositories: 0 B stored, in /)
+  await bench.print('scan', REPO)
+  t.regex(await bench.print('ls'), /^0 quants/, 'what was only scanned is not stored')
+  await bench.print('pull', REPO, '-q', 'q8')
+  await bench.print('pull', OTHER, '-q', 'Q4_K_M', '-f', 'README.md')
+  const lines = (await bench.print('ls')).trimEnd().split('\n')
+  t.deepEqual(lines.slice(0, -1), [
+    'REPO        REVISION  QUANT       SIZE  STATUS',
+    'acme/model  main      q8        300 kB  stored',
+    'acme/other  main      Q4_K_M    300 kB  stored',
+    'acme/other  main      (1 file)     8 B  stored',
+  ])
+  t.is(lines.at(-1), `2 quants of 2 repositories: 600 kB stored, in ${bench.store}`)
+})
+
+test('ls REPO shows the files, and what is unfinished', async (t) => {
+  const bench = await openBench(t, { [REPO]: ggufFiles('m', ['Q4_K_M', 'Q8_0'], 8 * MIB) })
+  await bench.print('pull', REPO, '-q', 'Q4_K_M')
+  holdAt(bench.hub, 4 * MIB)
+  const child = bench.start(['pull', REPO, '-q', 'Q8_0', '--json'])
+  child.stderr.on('data', (piece: Buffer) => {
+    if (piece.toString().includes(`"loaded":${4 * MIB}`)) child.kill('SIGINT')
+  })
+  await ended(child)
+  const stdout = await bench.print('ls', REPO)
+  t.regex(stdout, /^m-Q4_K_M\.gguf +8\.3 MB +weights +stored$/m)
+  t.regex(stdout, /^Q8_0: 50% stored$/m)
+  t.regex(stdout, /^1 file: 8\.3 MB stored$/m)
+  t.regex(
+    await bench.print('ls'),
+    /^1 quant of 1 repository: 8\.3 MB stored, and 4\.1 MB of unfinished downloads, in /m,
+  )
+})
+
+test('ls --json is one document with repositories, files and totals', async (t) => {
+  const bench = await openBench(t, { [REPO]: onnxFiles(SIZE) })
+  await bench.print('pull', REPO, '-q', 'q8')
+  const { document } = await bench.json('ls')
+  t.is(document.repositories.length, 1)
+  const [{ repo, quants, files }] = document.repositories
+  t.is(repo, REPO)
+  t.deepEqual(
+    quants.map(({ name, status }: { name: string; status: string }) => [name, status]),
+    [['q8', 'downloaded']],
+  )
+  t.is(files.length, 4)
+  t.like(document.stats, { repos: 1, quants: 1, files: 4, bytes: SIZE + 76 })
+  t.deepEqual((await bench.json('ls', REPO)).document, document)
+})
+
+test('cat writes the bytes and nothing else, of any file size', async (t) => {
+  const size = 5 * MIB + 7
+  const bench = await openBench(t, { [REPO]: onnxFiles(size) })
+  await bench.print('pull', REPO, '-q', 'q8')
+  const path = 'onnx/model_quantized.onnx'
+  const child = bench.start(['cat', REPO, path])
+  const pieces: Buffer[] = []
+  for await (const piece of child.stdout) pieces.push(piece)
+  t.true(Buffer.concat(pieces).equals(randomBytes(size, path)))
+  t.is(await bench.print('cat', REPO, 'config.json'), '{"model_type":"bert"}\n')
+})
+
+test('cat to a reader that goes away ends quietly', async (t) => {
+  const bench = await openBench(t, { [REPO]: onnxFiles(5 * MIB) })
+  await bench.print('pull', REPO, '-q', 'q8')
+  const child = bench.start(['cat', REPO, 'onnx/model_quantized.onnx'])
+  child.stdout.once('data', () => child.stdout.destroy())
+  const [[status], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)])
+  t.deepEqual([status, stderr], [0, ''])
+})
+
+test('rm removes a quant, a file or everything, and says what was freed', async (t) => {
+  const bench = await openBench(t, { [REPO]: onnxFiles(2 * MIB) })
+  await bench.print('pull', REPO, '-q', 'q8', '-q', 'q4', '-f', 'README.md')
+  t.regex(
+    await bench.print('rm', REPO, '-q', 'q4'),
+    /^acme\/model: 1 file removed, 2\.\d MB given back to the disk$/m,
+  )
+  t.regex(await bench.print('ls'), /^acme\/model +main +q8 +2 MB +stored$/m)
+  t.regex(await bench.print('rm', REPO, '-f', 'README.md'), /: 1 file removed/)
+  const { document } = await bench.json('rm', REPO)
+  t.like(document, { files: 4, blobs: 4, kept: [] })
+  t.true(document.freed >= 2 * MIB)
+  t.regex(await bench.print('ls'), /^0 quants of 0 repositories: 0 B stored/)
+})
+
+test('info tells store, endpoint and sizes, and that there is a token but not which', async (t) => {
+  const bench = await openBench(t, { [REPO]: onnxFiles(SIZE) }, { tokens: ['hf_secret'] })
+  await bench.print('pull', REPO, '-q', 'q8')
+  const plain = await bench.print('info')
+  const { version } = JSON.parse(await readFile('package.json', 'utf8'))
+  t.true(plain.includes(`version:      ${version} on Node ${process.versions.node}`))
+  t.true(
+    plain.includes(`store:        ${bench.store}\nendpoint:     ${bench.hub.url}\ntoken:        not set\n`),
+  )
+  t.regex(plain, /^stored: +300 kB$/m)
+  t.regex(plain, /^disk free: +[\d.]+ .?B$/m)
+  const { document } = await bench.json('info', '--token', 'hf_secret', '--offline')
+  t.like(document, { path: bench.store, endpoint: bench.hub.url, token: true, offline: true })
+  t.false(JSON.stringify(document).includes('hf_secret'))
+  t.true(document.freeBytes > 0)
+})
+
+test('export writes plain files and prints their paths; nothing is replaced unasked', async (t) => {
+  const files = onnxFiles(SIZE)
+  const bench = await openBench(t, { [REPO]: files })
+  const folder = join(await makeFolder(t), 'plain')
+  await bench.print('pull', REPO, '-q', 'q8')
+  const paths = (await bench.print('export', REPO, folder)).trimEnd().split('\n')
+  t.deepEqual(
+    paths.sort(),
+    ['config.json', 'onnx/model_quantized.onnx', 'tokenizer.json', 'tokenizer_config.json'].map((path) =>
+      join(folder, path),
+    ),
+  )
+  const weights = 'onnx/model_quantized.onnx'
+  t.true((await readFile(join(folder, weights))).equals(randomBytes(SIZE, weights)))
+  t.is((await bench.run('export', REPO, folder)).status, 2)
+  t.is((await bench.run('export', REPO, folder, '--overwrite', '--link', 'copy')).status, 0)
+})
+
+test('export of several quants: each is named, and what they share is written once', async (t) => {
+  const bench = await openBench(t, { [REPO]: onnxFiles(SIZE) })
+  const folder = join(await makeFolder(t), 'plain')
+  t.is((await bench.run('export', REPO, folder)).status, 3, 'nothing is stored')
+  await bench.print('pull', REPO, '-q', 'q8', '-q', 'q4')
+  const { status, stderr } = await bench.run('export', REPO, folder)
+  t.is(status, 2)
+  t.regex(stderr, /name those to write: q4, q8\n {2}For example: model-cache export acme\/model DIR -q q4\n/)
+  const { document } = await bench.json('export', REPO, folder, '-q', 'q8', '-q', 'q4')
+  t.is(document.files.length, 5)
+})
