@@ -465,6 +465,23 @@ export declare class ModelCache implements AsyncDisposable {
      * ```
      */
     prune(options?: PruneOptions): Promise<PruneReport>;
+    /**
+     * Watches manifests: first the present one of every scanned revision of every repository, then each that changes,
+     * whichever process changes it: scans, the progress of downloads, their end or failure, removals. A change is seen within
+     * about 0.2 seconds. Whoever is slow is not shown what is over: each repository and revision waits once, with its newest
+     * state. What is removed from the store is shown once more, with nothing stored.
+     *
+     * A watch costs next to nothing while nothing changes, and holds no process open. It ends with `close()` of the cache,
+     * `return()` (which leaving a `for await` calls), or the signal.
+     *
+     * @example
+     * ```ts
+     * for await (const { repo, quants } of cache.watch()) {
+     *   for (const { name, status, downloaded, size } of Object.values(quants)) console.log(repo, name, status, downloaded / size)
+     * }
+     * ```
+     */
+    watch(options?: WatchOptions): AsyncIterableIterator<Manifest>;
     /** What the store holds now. */
     stats(): CacheStats;
     /**
@@ -800,6 +817,18 @@ export declare interface VerifyReport {
     }[];
     /** What nobody refers to and `prune()` removes; 0 when only one repository was checked. */
     orphans: number;
+}
+
+/** Options of {@link ModelCache.watch}. */
+export declare interface WatchOptions {
+    /**
+     * Only this repository, by any name it is known by.
+     *
+     * @defaultValue all
+     */
+    repo?: string;
+    /** Ends the watch: the next manifest is then a rejection with `signal.reason`. */
+    signal?: AbortSignal;
 }
 
 export { }

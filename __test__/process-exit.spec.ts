@@ -32,6 +32,50 @@ test('neither an open cache nor onProgress holds a process open', async (t) => {
   t.is(stdout, String(SIZE))
 })
 
+test('neither does a watch that somebody waits at', async (t) => {
+  const { cache, hub, path } = await openStore(t, FILES)
+  await cache.scanRepo(REPO)
+  const { stdout } = await run(`
+    import { ModelCache } from '@tabagent/model-cache'
+    const cache = await ModelCache.open(${JSON.stringify({ path, endpoint: hub.url })})
+    const follow = async () => {
+      for await (const { repo } of cache.watch()) process.stdout.write(repo)
+    }
+    follow()
+    await cache.downloadFile('${REPO}', 'model.onnx')
+  `)
+  t.regex(stdout, new RegExp(`^(${REPO})+$`))
+})
+
+const WATCH_IN_WORKER = `
+  import { parentPort, workerData } from 'node:worker_threads'
+  const { ModelCache } = await import(workerData.library)
+  const cache = await ModelCache.open(workerData.options)
+  // The watch holds no thread open.
+  parentPort.on('message', () => {})
+  for await (const { quants } of cache.watch()) parentPort.postMessage(Object.values(quants)[0].status)
+`
+
+test('a worker watches what other threads do, and may be terminated', async (t) => {
+  const { cache, hub, path } = await openStore(t, FILES)
+  await cache.scanRepo(REPO)
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(WATCH_IN_WORKER)}`), {
+    workerData: {
+      library: import.meta.resolve('@tabagent/model-cache'),
+      options: { path, endpoint: hub.url },
+    },
+  })
+  const [present, stored] = [gate(), gate()]
+  worker.on('message', (status) => (status === 'downloaded' ? stored : present).open())
+  await present.opened
+  const [name] = Object.keys(cache.getManifest(REPO)?.quants ?? {})
+  await cache.downloadQuant(REPO, name ?? '')
+  await stored.opened
+  await worker.terminate()
+  await cache.removeRepo(REPO)
+  t.is(cache.getManifest(REPO), undefined)
+})
+
 const DOWNLOAD_IN_WORKER = `
   import { workerData } from 'node:worker_threads'
   const { ModelCache } = await import(workerData.library)

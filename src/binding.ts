@@ -11,6 +11,8 @@ export type NativeCache = generated.NativeCache
 export type NativeFile = generated.NativeFile
 /** The addon's end of one call that can be cancelled. */
 export type Operation = generated.Operation
+/** The addon's end of a watch. */
+export type NativeWatch = generated.NativeWatch
 /** The addon's plain objects. */
 export type NativeManifest = generated.NativeManifest
 export type NativeQuant = generated.NativeQuant

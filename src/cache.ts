@@ -24,10 +24,13 @@ import {
   scanSchema,
   type VerifyOptions,
   verifySchema,
+  type WatchOptions,
+  watchSchema,
 } from './options.js'
 import type { CacheStats, PruneReport, RemoveReport, VerifyReport } from './report.js'
 import { defaultRuntime, type Runtime } from './runtime.js'
 import { VERSION } from './version.js'
+import { ManifestWatch } from './watch.js'
 
 /** What a cache tells of the options it was opened with. */
 interface Access {
@@ -348,6 +351,26 @@ export class ModelCache implements AsyncDisposable {
     const native = checkOptions(options, pruneSchema)
     const { removed, ...report } = await this.#run(() => this.#native.prune(native))
     return { ...removed, ...report }
+  }
+
+  /**
+   * Watches manifests: first the present one of every scanned revision of every repository, then each that changes,
+   * whichever process changes it: scans, the progress of downloads, their end or failure, removals. A change is seen within
+   * about 0.2 seconds. Whoever is slow is not shown what is over: each repository and revision waits once, with its newest
+   * state. What is removed from the store is shown once more, with nothing stored.
+   *
+   * A watch costs next to nothing while nothing changes, and holds no process open. It ends with `close()` of the cache,
+   * `return()` (which leaving a `for await` calls), or the signal.
+   *
+   * @example
+   * ```ts
+   * for await (const { repo, quants } of cache.watch()) {
+   *   for (const { name, status, downloaded, size } of Object.values(quants)) console.log(repo, name, status, downloaded / size)
+   * }
+   * ```
+   */
+  watch(options?: WatchOptions): AsyncIterableIterator<Manifest> {
+    return new ManifestWatch(this.#native, checkOptions(options, watchSchema))
   }
 
   /** What the store holds now. */

@@ -14,6 +14,7 @@ export type {
   RevisionOptions,
   ScanOptions,
   VerifyOptions,
+  WatchOptions,
 } from './options.js'
 export type { FileProgress, Progress } from './progress.js'
 export type { CacheStats, PruneReport, RemoveReport, VerifyReport } from './report.js'

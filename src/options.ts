@@ -199,6 +199,18 @@ export interface PruneOptions {
   partialAge?: number
 }
 
+/** Options of {@link ModelCache.watch}. */
+export interface WatchOptions {
+  /**
+   * Only this repository, by any name it is known by.
+   *
+   * @defaultValue all
+   */
+  repo?: string
+  /** Ends the watch: the next manifest is then a rejection with `signal.reason`. */
+  signal?: AbortSignal
+}
+
 /** A range of bytes of a file. */
 export interface RangeOptions {
   /**
@@ -238,6 +250,8 @@ export const scanSchema: Schema<ScanOptions> = {
   refresh: checkBoolean,
   signal: checkSignal,
 }
+
+export const watchSchema: Schema<WatchOptions> = { repo: checkRepo, signal: checkSignal }
 
 export const getSchema: Schema<GetOptions> = { ...revisionSchema, verify: checkBoolean }
 

@@ -19,6 +19,7 @@ use crate::repo_name::{check_path, check_repo, check_revision};
 use crate::runtime::{blocking, run};
 use crate::stats::{self, CacheStats};
 use crate::verify::{self, VerifyOptions, VerifyReport};
+use crate::watch::{self, Watch, WatchOptions};
 use crate::{download, scan};
 
 /// An open model cache. Clones share it.
@@ -313,6 +314,16 @@ impl ModelCache {
     pub fn stats(&self) -> Result<CacheStats> {
         let inner = self.inner()?;
         stats::stats(&inner)
+    }
+
+    /// Watches manifests: first the present one of every scanned revision, then each that changed, whichever process changed it.
+    /// A change is seen within about 0.2 s; changes nobody has taken yet are shown as one, with the newest state. What is removed is
+    /// shown once more, with nothing stored.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_ARGUMENT`, `ERR_CLOSED`, `ERR_IO`.
+    pub fn watch(&self, options: WatchOptions) -> Result<Watch> {
+        watch::watch(&self.inner()?, options)
     }
 
     /// Ends running downloads with `ERR_CLOSED` (their partial is kept) and refuses further calls. Views stay valid; the store

@@ -18,6 +18,7 @@ use crate::options::CacheOptions;
 use crate::runtime;
 use crate::status::Probe;
 use crate::tasks::Tasks;
+use crate::watch::Viewers;
 
 /// How often a process that waits for another's lease looks again.
 pub(crate) const LEASE_POLL: Duration = Duration::from_millis(250);
@@ -32,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) endpoint: EndpointId,
     pub(crate) options: CacheOptions,
     pub(crate) flights: Flights,
+    pub(crate) viewers: Viewers,
     /// Cancelled by `close`: running downloads end and keep their partial.
     pub(crate) closing: CancellationToken,
     pub(crate) tasks: Tasks,
@@ -60,6 +62,7 @@ impl Inner {
             options: CacheOptions { endpoint: hub.endpoint().to_owned(), ..options },
             hub,
             flights: Flights::default(),
+            viewers: Viewers::default(),
             closing: CancellationToken::new(),
             tasks,
             memory: Arc::new(Semaphore::new(MEMORY_KIB)),

@@ -48,7 +48,7 @@ impl Lookup<'_, '_> {
         Ok(scopes)
     }
 
-    fn reference(&self, repo: &str, revision: &str) -> Result<Option<RefRecord>> {
+    pub(crate) fn reference(&self, repo: &str, revision: &str) -> Result<Option<RefRecord>> {
         Ok(self.txn.get::<Refs>(&Key::reference(self.endpoint, repo, revision))?)
     }
 

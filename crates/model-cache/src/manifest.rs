@@ -103,11 +103,22 @@ impl Manifest {
         record: &ManifestRecord,
         revision: &str,
     ) -> Result<Self> {
-        let (scope, states) = (probe.scope(record), probe.file_states(txn, record)?);
+        Self::with(probe, txn, record, revision, &probe.file_states(txn, record)?)
+    }
+
+    /// As [`assemble`](Self::assemble), with the state of the files as they were just read.
+    pub(crate) fn with(
+        probe: &Probe<'_>,
+        txn: &ReadTransaction<'_>,
+        record: &ManifestRecord,
+        revision: &str,
+        states: &[FileState],
+    ) -> Result<Self> {
+        let scope = probe.scope(record);
         let mut quants = BTreeMap::new();
         for quant in &record.quants {
             let history = txn.get::<Quants>(&Key::quant(&scope, &quant.name))?;
-            let assembled = assemble_quant(probe, record, &scope, quant, &states, history)?;
+            let assembled = assemble_quant(probe, record, &scope, quant, states, history)?;
             quants.insert(quant.name.clone(), assembled);
         }
         Ok(Self {
@@ -122,8 +133,19 @@ impl Manifest {
             stale: txn.get::<Imports>(&Key::import(&scope))?.is_some(),
             scanned_at_ms: record.scanned_at_ms,
             quants,
-            shared_files: infos(record, &record.shared, &states)?,
+            shared_files: infos(record, &record.shared, states)?,
         })
+    }
+
+    /// The same when nothing of it is stored.
+    pub(crate) fn emptied(mut self) -> Self {
+        let unstored = |files: &mut Vec<FileInfo>| files.iter_mut().for_each(|file| file.stored = false);
+        unstored(&mut self.shared_files);
+        for quant in self.quants.values_mut() {
+            unstored(&mut quant.files);
+            *quant = Quant { status: QuantStatus::Available, downloaded: 0, error: None, ..quant.clone() };
+        }
+        self
     }
 }
 

@@ -69,7 +69,10 @@ pub(crate) fn stats(inner: &Inner) -> Result<CacheStats> {
 }
 
 /// Every scanned (repository, revision) of the endpoint.
-fn references(inner: &Inner, txn: &tabagent_storage::ReadTransaction<'_>) -> Result<Vec<(String, String)>> {
+pub(crate) fn references(
+    inner: &Inner,
+    txn: &tabagent_storage::ReadTransaction<'_>,
+) -> Result<Vec<(String, String)>> {
     let prefix = Key::endpoint_references(&inner.endpoint);
     let mut out = Vec::new();
     txn.scan::<Refs>(&prefix, |key, _| {

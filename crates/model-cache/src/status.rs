@@ -27,7 +27,12 @@ impl<'a> Probe<'a> {
     /// Looks at what all processes are doing now. Before the transaction it is used with: what ends between the two is then shown
     /// as complete, and never as a download that is over and has left nothing.
     pub(crate) fn new(store: &Store, endpoint: &'a EndpointId) -> Result<Self> {
-        Ok(Self { endpoint, activity: store.activity()? })
+        Ok(Self::with(store.activity()?, endpoint))
+    }
+
+    /// With what was seen just now.
+    pub(crate) fn with(activity: Activity, endpoint: &'a EndpointId) -> Self {
+        Self { endpoint, activity }
     }
 
     /// State of every file of a listing, in its order.

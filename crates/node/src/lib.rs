@@ -17,6 +17,7 @@ mod operation;
 mod options;
 mod progress;
 mod report;
+mod watch;
 
 use napi_derive::napi;
 

@@ -28,6 +28,12 @@ impl Activity {
         self.leases.get(name).copied().flatten()
     }
 
+    /// Whether the two have the same announcements.
+    #[must_use]
+    pub fn announces_like(&self, other: &Self) -> bool {
+        self.announcements == other.announcements
+    }
+
     /// The blobs whose lease or bytes differ between the two.
     pub fn moved<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a BlobName> {
         let differ = |name: &&BlobName| self.leases.get(*name) != other.leases.get(*name);

@@ -126,6 +126,14 @@ impl ManifestEnvironment {
         check(self.process, &self.path)
     }
 
+    /// Number of the newest transaction, of any process. A look at memory.
+    pub(crate) fn version(&self) -> Result<u64> {
+        self.check()?;
+        let state = self.database.info();
+        let state = state.map_err(|e| StorageError::database("read the state", &self.path, e))?;
+        Ok(state.last_txnid())
+    }
+
     /// Runs `f` on a consistent view.
     pub(crate) fn read<T>(&self, f: impl FnOnce(&ReadTransaction<'_>) -> Result<T>) -> Result<T> {
         self.check()?;

@@ -93,6 +93,14 @@ impl Store {
         self.manifests.write(f)
     }
 
+    /// Grows with every change of M, whichever process makes it. Costs next to nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Database`], [`StorageError::Forked`].
+    pub fn version(&self) -> Result<u64> {
+        self.manifests.version()
+    }
+
     /// Fails in a fork child of the process that opened the store: open it again there.
     ///
     /// # Errors

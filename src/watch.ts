@@ -1,0 +1,101 @@
+import type { NativeCache, NativeWatch } from './binding.js'
+import { callNative } from './errors.js'
+import { type Manifest, toManifest } from './manifest.js'
+import type { WatchOptions } from './options.js'
+
+type Result = IteratorResult<Manifest, undefined>
+
+/** A promise that `next()` gave and nothing has settled yet. */
+interface Waiting {
+  resolve(result: Result): void
+  reject(reason: unknown): void
+}
+
+/** Watches that somebody waits at: nothing else need refer to such a one. */
+const awaited = new Set<ManifestWatch>()
+
+/**
+ * The manifests of a cache as they change.
+ *
+ * The addon only nudges; a manifest is fetched when somebody asks for the next one, so whoever is slow gets fewer and newer
+ * ones. It refers to a watch weakly: one that was forgotten ends by garbage collection.
+ */
+export class ManifestWatch implements AsyncIterableIterator<Manifest> {
+  readonly #native: NativeWatch
+  readonly #signal: AbortSignal | undefined
+  #waiting: Waiting[] = []
+  #over = false
+  /** What the next `next()` rejects with. */
+  #failure: { reason: unknown } | undefined
+
+  constructor(cache: NativeCache, { repo, signal }: WatchOptions) {
+    const weak = new WeakRef(this)
+    const nudge = () => {
+      const watch = weak.deref()
+      if (watch) watch.#deliver()
+    }
+    this.#native = callNative(() => cache.watch(repo, nudge))
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal?.aborted) this.#onAbort()
+  }
+
+  /** The present manifests one after the other, then the newest state of each that changes. */
+  next(): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.#deliver()
+    })
+  }
+
+  /** Ends the watch, and every `next()` that waits. */
+  async return(): Promise<Result> {
+    this.#end()
+    this.#deliver()
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  readonly #onAbort = (): void => {
+    this.#end({ reason: this.#signal?.reason })
+    this.#deliver()
+  }
+
+  #end(failure?: { reason: unknown }): void {
+    if (this.#over) return
+    this.#over = true
+    this.#failure = failure
+    this.#native.close()
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  #deliver(): void {
+    while (this.#waiting.length > 0) {
+      const manifest = this.#take()
+      if (manifest === undefined && !this.#over) break
+      const waiting = this.#waiting.shift()
+      if (manifest) waiting?.resolve({ done: false, value: manifest })
+      else if (this.#failure) waiting?.reject(this.#failure.reason)
+      else waiting?.resolve({ done: true, value: undefined })
+      if (!manifest) this.#failure = undefined
+    }
+    if (this.#waiting.length > 0) awaited.add(this)
+    else awaited.delete(this)
+  }
+
+  /** The next manifest, if there is one; notices the end. */
+  #take(): Manifest | undefined {
+    if (this.#over) return undefined
+    try {
+      const native = callNative(() => this.#native.take())
+      if (native) return toManifest(native)
+      if (this.#native.isOver) this.#end()
+    } catch (reason) {
+      this.#end({ reason })
+    }
+    return undefined
+  }
+}
