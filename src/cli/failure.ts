@@ -8,7 +8,8 @@ import type { Output } from './output.js'
 const FAILED = 1
 const WRONG_USAGE = 2
 const NOT_FOUND = 3
-const NOT_INTACT = 4
+/** Also of a check that found damage. */
+export const NOT_INTACT = 4
 
 const STATUSES: Partial<Record<ErrorCode, number>> = {
   ERR_INVALID_ARGUMENT: WRONG_USAGE,

@@ -42,7 +42,7 @@ const HINTS: Partial<Record<ErrorCode, Hint>> = {
     `Make room with ${commandLine(options, 'rm', 'REPO')}, or name a folder on another disk with --cache-dir.`,
   ],
   ERR_CORRUPT: (_, { options }) => [
-    `Find and replace what is damaged: ${commandLine(options, 'verify', '--repair')}`,
+    `Find what is damaged, and how to replace it: ${commandLine(options, 'verify')}`,
   ],
 }
 

@@ -3,11 +3,14 @@ import { addCat } from './cat.js'
 import { addComplete } from './complete.js'
 import { addCompletion } from './completion.js'
 import { addExport } from './export.js'
+import { addImport } from './import.js'
 import { addInfo } from './info.js'
 import { addLs } from './ls.js'
+import { addPrune } from './prune.js'
 import { addPull } from './pull.js'
 import { addRm } from './rm.js'
 import { addScan } from './scan.js'
+import { addVerify } from './verify.js'
 import { packageVersion } from './version.js'
 
 const EPILOG = `
@@ -29,7 +32,7 @@ export function createProgram(): Command {
     .addHelpText('after', EPILOG)
   addGlobalOptions(program)
   for (const add of [
-    ...[addScan, addPull, addLs, addCat, addExport, addRm],
+    ...[addScan, addPull, addLs, addCat, addVerify, addRm, addPrune, addExport, addImport],
     ...[addInfo, addCompletion, addComplete],
   ])
     add(program)

@@ -1,0 +1,60 @@
+import type { Command } from 'commander'
+import type { VerifyReport } from '../index.js'
+import { NOT_INTACT } from './failure.js'
+import { follow } from './follow.js'
+import { perform, type Session } from './session.js'
+import { formatSize } from './size.js'
+import { count } from './text.js'
+
+export function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .description('compare every stored byte with its checksum')
+    .argument('[repo]', 'this repository only')
+    .action(perform(verify))
+}
+
+async function verify(session: Session, repo: string | undefined): Promise<void> {
+  const { signal, output } = session
+  const cache = await session.open()
+  const { onProgress, stop } = follow(session, 'Checking')
+  const report = await cache.verify({ signal, onProgress, ...(repo !== undefined && { repo }) })
+  stop()
+  if (!isIntact(report)) session.status = NOT_INTACT
+  output.result(report, () => printReport(session, report))
+  noteNext(session, report)
+}
+
+function isIntact({ damaged, missing }: VerifyReport): boolean {
+  return missing.length === 0 && damaged.every(({ repaired }) => repaired)
+}
+
+function printReport({ output }: Session, report: VerifyReport): void {
+  for (const { repo, path, offset, length, repaired, why } of report.damaged) {
+    const reason = why === undefined ? '' : `: ${why}`
+    output.print(
+      `${repaired ? 'repaired' : 'damaged'}  ${repo}/${path}, ${formatSize(length)} at byte ${offset}${reason}`,
+      repaired ? 'yellow' : 'red',
+    )
+  }
+  for (const { repo, path } of report.missing) output.print(`missing  ${repo}/${path}`, 'red')
+  const verdict = isIntact(report) ? 'all is intact' : 'not all is intact'
+  const checked = `${count(report.files, 'file')}, ${formatSize(report.bytes)} checked`
+  output.print(`${checked}: ${verdict}`, isIntact(report) ? 'green' : 'red')
+}
+
+/** What to do about what was found. */
+function noteNext(session: Session, { damaged, missing, orphans }: VerifyReport): void {
+  const { output } = session
+  for (const { repo, path } of damaged.filter(({ repaired }) => !repaired)) {
+    const [remove, pull] = ['rm', 'pull'].map((name) => session.commandLine(name, repo, '-f', path))
+    output.note(`Replace what is damaged: ${remove} && ${pull}`)
+  }
+  for (const { repo, path } of missing) {
+    output.note(`Download what is missing: ${session.commandLine('pull', repo, '-f', path)}`)
+  }
+  if (orphans > 0) {
+    const what = `${count(orphans, 'leftover')} that nothing refers to`
+    output.note(`${what} can go: ${session.commandLine('prune')}`, 'dim')
+  }
+}
