@@ -630,7 +630,8 @@ export declare interface Progress {
     path?: string;
     /**
      * Bytes of the whole call that are stored, those of earlier runs and of other processes included. It falls when a
-     * process dies that downloads for this call: what that one had not recorded is fetched again.
+     * process dies that downloads for this call: what that one had not recorded is fetched again. And when a file turns out
+     * to be wrong: it is fetched once more and compared, and the part that was compared counts.
      */
     loaded: number;
     /** Bytes of the whole call. */

@@ -33,6 +33,18 @@ const once = (fault: Fault): Row => ({ fault: () => storage((n) => (n === 0 ? fa
 const afterHalf = (fault: Fault): Row => ({
   fault: () => storage((n) => (n === 0 ? { cutAfter: HALF } : fault)),
 })
+/** Alters a byte of the file in git in these answers. */
+const inGit = (altered: (n: number) => boolean): Row => ({
+  ...WITH_CONFIG,
+  fault: () => {
+    let count = 0
+    return ({ path }) => {
+      if (!path.includes('/resolve-cache/')) return undefined
+      count += 1
+      return altered(count - 1) ? { alterByte: 3 } : undefined
+    }
+  },
+})
 /** What the head alone says, so that no byte is on its way when it is refused. */
 const head = (headers: Fault['headers']): Fault => ({ headers: headers ?? {}, stallAfter: 0 })
 
@@ -136,4 +148,16 @@ matrix('bytes', {
     const page = { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>Sign in</html>' }
     return download(t, always({ answer: page }))
   },
+  'alters the last byte once': (t) => download(t, once({ alterByte: SIZE - 1 })),
+  'alters a byte each time': (t) => download(t, always({ alterByte: HALF })),
+  'alters a byte of a file in git once': (t) =>
+    download(
+      t,
+      inGit((n) => n === 0),
+    ),
+  'alters a byte of a file in git each time': (t) =>
+    download(
+      t,
+      inGit(() => true),
+    ),
 })

@@ -34,6 +34,7 @@ function overlap(known: readonly [number, number][], start: number, end: number)
 export function amount(bytes: number, size: number): string {
   if (bytes === 0) return 'nothing'
   if (bytes === size) return 'the file'
+  if (bytes === 2 * size) return 'twice the file'
   return bytes === size / 2 ? 'half of the file' : `${bytes} bytes`
 }
 

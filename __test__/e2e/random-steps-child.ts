@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type CachedFile, isModelCacheError, ModelCache, type OpenOptions } from '@tabagent/model-cache'
 import { emitEvent, serveCommands } from '../support/child-commands.js'
+import { numbers, type Random } from '../support/random.js'
 
 interface Run {
   options: OpenOptions
@@ -25,22 +26,11 @@ const PATHS = [
   'onnx/model_quantized.onnx',
 ]
 
-/** The mulberry32 generator: the same numbers for the same seed. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
-
 /** One process's random walk. Views it keeps open are checked again at the end, whatever happened to their files. */
 class Walk {
   readonly #cache: ModelCache
   readonly #run: Run
-  readonly #next: (below: number) => number
+  readonly #next: Random
   readonly #kept: CachedFile[] = []
   reads = 0
 

@@ -68,6 +68,7 @@ mod overview;
 mod progress;
 mod prune;
 mod remove;
+mod repair;
 mod repo_name;
 mod runtime;
 mod scan;

@@ -22,7 +22,8 @@ pub struct Progress {
     pub quant: Option<String>,
     /// Path of the file now moving.
     pub path: Option<String>,
-    /// Bytes here, those of earlier runs included.
+    /// Bytes here, those of earlier runs included. Of a file that turned out to be wrong and is fetched once more to be compared, the
+    /// part that was compared.
     pub loaded: u64,
     /// Bytes of everything asked for.
     pub total: u64,

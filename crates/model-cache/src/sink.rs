@@ -24,6 +24,21 @@ impl RangeSink for BlobSink {
     }
 }
 
+/// Bytes fetched again for a file whose digest was wrong: they replace those that differ.
+pub(crate) struct RepairSink {
+    pub(crate) writer: BlobWriter,
+    /// Bytes of the file compared so far, for progress.
+    pub(crate) loaded: Arc<AtomicU64>,
+}
+
+impl RangeSink for RepairSink {
+    fn write(&self, offset: u64, bytes: Bytes) -> Result<(), SinkError> {
+        self.writer.compare(offset, &bytes)?;
+        self.loaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
 /// Into memory: files too small for chunks, and git files whose blob name is known only at the end.
 pub(crate) struct MemorySink {
     bytes: Mutex<Vec<u8>>,

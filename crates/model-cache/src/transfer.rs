@@ -1,5 +1,6 @@
 //! Bringing one file into the store: lease, bytes, digest, publication.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,8 +21,8 @@ use crate::sink::{BlobSink, MemorySink};
 /// Largest file gathered in memory because its blob name is known only at the end (git files on the Hub are about 10 MB).
 pub(crate) const MEMORY_LIMIT: u64 = 16 << 20;
 
-/// How often damaged blocks found on the disk are fetched again before the disk is blamed.
-const REPAIRS: usize = 3;
+/// How often a file is fetched whole before wrong bytes are the server's last word.
+const FETCHES: usize = 2;
 
 /// One file to bring.
 #[derive(Clone)]
@@ -111,40 +112,52 @@ impl Job {
         .await
     }
 
+    /// A file is fetched once more when its digest is wrong: with so few bytes, whole.
     async fn bring_to_memory(&self, lease: Arc<Lease>, digest: Digest) -> Result<()> {
         let kib = u32::try_from(self.file.size.div_ceil(1024)).unwrap_or(u32::MAX);
         let memory = Arc::clone(&self.inner.memory);
         let room = self.cancel.run_until_cancelled(memory.acquire_many_owned(kib)).await;
         let room = room.ok_or(HubError::Cancelled)?;
-        let size = usize::try_from(self.file.size).unwrap_or(usize::MAX);
-        // Whatever another process had of it in its memory is gone.
-        self.loaded.store(0, Ordering::Relaxed);
-        let bytes = match &self.source {
-            Source::Hub => self.fetch_all(digest, size, &lease).await?,
-            Source::File(path) => {
-                let (path, size) = (path.clone(), self.file.size);
-                blocking(self.inner.tasks.token(), move || local_file::read(&path, size)).await?
-            }
+        let fetches = match self.source {
+            Source::Hub => FETCHES,
+            Source::File(_) => 1,
         };
-        let stored = self.put(digest, &Arc::new(bytes)).await;
+        for left in (0..fetches).rev() {
+            // Whatever another process had of it in its memory is gone, and what was wrong.
+            self.loaded.store(0, Ordering::Relaxed);
+            let bytes = self.gather(digest, &lease).await?;
+            match self.put(digest, &Arc::new(bytes)).await? {
+                PutOutcome::Mismatch { expected, actual } if left == 0 => {
+                    return Err(self.mismatch(expected, actual));
+                }
+                PutOutcome::Mismatch { .. } => {}
+                PutOutcome::Complete(_) => break,
+            }
+        }
         drop(room);
-        stored
+        Ok(())
     }
 
-    async fn fetch_all(&self, digest: Digest, size: usize, lease: &Arc<Lease>) -> Result<Vec<u8>> {
+    async fn gather(&self, digest: Digest, lease: &Arc<Lease>) -> Result<Vec<u8>> {
+        if let Source::File(path) = &self.source {
+            let (path, size) = (path.clone(), self.file.size);
+            return blocking(self.inner.tasks.token(), move || local_file::read(&path, size)).await;
+        }
+        let size = usize::try_from(self.file.size).unwrap_or(usize::MAX);
         let sink = Arc::new(MemorySink::new(size, Arc::clone(&self.loaded), Arc::clone(lease)));
         if size > 0 {
-            let missing = std::iter::once(0..self.file.size).collect();
-            self.inner
-                .hub
-                .transfer(&self.request(digest, missing)?, Arc::clone(&sink) as _, &self.cancel)
-                .await?;
+            let request = self.request(digest, self.whole())?;
+            self.inner.hub.transfer(&request, Arc::clone(&sink) as _, &self.cancel).await?;
         }
         Ok(sink.take())
     }
 
+    pub(crate) fn whole(&self) -> Vec<Range<u64>> {
+        std::iter::once(0..self.file.size).collect()
+    }
+
     /// Stores what was gathered; waits while someone else writes the same bytes under their own name.
-    async fn put(&self, digest: Digest, bytes: &Arc<Vec<u8>>) -> Result<()> {
+    async fn put(&self, digest: Digest, bytes: &Arc<Vec<u8>>) -> Result<PutOutcome> {
         loop {
             let (job, bytes) = (self.clone(), Arc::clone(bytes));
             let outcome = blocking(self.inner.tasks.token(), move || {
@@ -154,10 +167,8 @@ impl Job {
                     .put_bytes(&bytes, &digest, |txn, name| publish(txn, &job.scope, &job.file, name))?)
             });
             match outcome.await {
-                Ok(PutOutcome::Complete(_)) => return Ok(()),
-                Ok(PutOutcome::Mismatch { expected, actual }) => return Err(self.mismatch(expected, actual)),
                 Err(Error::Storage(StorageError::InUse { .. })) => self.pause().await?,
-                Err(error) => return Err(error),
+                outcome => return outcome,
             }
         }
     }
@@ -181,24 +192,7 @@ impl Job {
         outcome
     }
 
-    async fn complete(&self, writer: &BlobWriter, digest: Digest) -> Result<()> {
-        for _ in 0..=REPAIRS {
-            self.loaded.store(writer.written(), Ordering::Relaxed);
-            self.fetch_missing(writer, digest).await?;
-            match self.finish(writer).await? {
-                Finish::Complete(_) => return Ok(()),
-                Finish::Mismatch { expected, actual } => return Err(self.mismatch(expected, actual)),
-                Finish::Missing(_) => {}
-            }
-        }
-        Err(StorageError::Corrupt {
-            what: format!("{} of {}", self.file.path, self.scope.repo),
-            reason: "the disk gives back other bytes than were written, again and again".to_owned(),
-        }
-        .into())
-    }
-
-    async fn fetch_missing(&self, writer: &BlobWriter, digest: Digest) -> Result<()> {
+    pub(crate) async fn fetch_missing(&self, writer: &BlobWriter, digest: Digest) -> Result<()> {
         let missing = writer.missing();
         if missing.is_empty() {
             return Ok(());
@@ -216,7 +210,7 @@ impl Job {
     }
 
     /// A git file's blob may be written under its own name by someone else just now: waits for that.
-    async fn finish(&self, writer: &BlobWriter) -> Result<Finish> {
+    pub(crate) async fn finish(&self, writer: &BlobWriter) -> Result<Finish> {
         loop {
             let (job, writer) = (self.clone(), writer.clone());
             match blocking(self.inner.tasks.token(), move || {
@@ -230,7 +224,7 @@ impl Job {
         }
     }
 
-    fn request(&self, digest: Digest, missing: Vec<std::ops::Range<u64>>) -> Result<TransferRequest> {
+    pub(crate) fn request(&self, digest: Digest, missing: Vec<Range<u64>>) -> Result<TransferRequest> {
         if self.inner.options.offline {
             return Err(Error::Offline {
                 repo: self.scope.repo.clone(),
@@ -250,7 +244,7 @@ impl Job {
         })
     }
 
-    fn mismatch(&self, expected: Digest, actual: Digest) -> Error {
+    pub(crate) fn mismatch(&self, expected: Digest, actual: Digest) -> Error {
         self.loaded.store(0, Ordering::Relaxed);
         Error::Integrity {
             repo: self.scope.repo.clone(),

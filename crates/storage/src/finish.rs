@@ -20,7 +20,8 @@ pub enum Finish {
     Complete(BlobName),
     /// These ranges are not there, or were found damaged on disk: write them (again), then finish again.
     Missing(Vec<Range<u64>>),
-    /// The bytes are not what was expected. All of them were dropped.
+    /// The bytes are not what was expected, although the disk gives them back as they were written. They are still there:
+    /// [`BlobWriter::compare`] repairs them with others, [`BlobWriter::discard`] drops them.
     Mismatch {
         /// The digest that was asked for.
         expected: Digest,
@@ -75,7 +76,7 @@ impl BlobWriter {
             Err(missing) => return Ok(Finish::Missing(missing)),
         };
         if !digests.satisfy(&self.inner.expected) {
-            return self.drop_wrong_bytes(work, &digests);
+            return Ok(self.explain(work, &digests));
         }
         let name = BlobName(digests.sha256);
         // A provisional blob needs the lease of the name it gets, too.
@@ -87,12 +88,13 @@ impl BlobWriter {
         Ok(Finish::Complete(name))
     }
 
-    fn drop_wrong_bytes(&self, work: &Work, digests: &Digests) -> Result<Finish> {
-        work.ledger.drop_all();
-        work.journal.clear();
-        self.inner.store.syncer.checkpoint()?;
+    /// What is wrong with bytes of another digest than expected: the disk, or what was written to it.
+    fn explain(&self, work: &Work, digests: &Digests) -> Finish {
+        if work.hasher.drop_damaged() {
+            return Finish::Missing(work.ledger.missing());
+        }
         let expected = self.inner.expected;
-        Ok(Finish::Mismatch { expected, actual: digests.like(&expected) })
+        Finish::Mismatch { expected, actual: digests.like(&expected) }
     }
 
     fn lease_of(&self, name: &BlobName) -> Result<Lease> {

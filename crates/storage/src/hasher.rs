@@ -7,110 +7,37 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use bytes::Bytes;
-use sha1_checked::Sha1;
-use sha2::{Digest as _, Sha256};
 
-use crate::block::crc32c;
 use crate::digest::Digest;
 use crate::error::{Result, StorageError};
+use crate::hashes::{Hashed, Hashes};
 use crate::journal::Journal;
 use crate::layout::BLOCK_SIZE;
-use crate::ledger::{Check, Digests, HashStep, Ledger};
+use crate::ledger::{Check, HashStep, Ledger};
 use crate::mutex::Mutex;
 use crate::placement::Placement;
 use crate::recent::Recent;
 use crate::record::Segment;
-use crate::segments::{combine, segments_of};
+use crate::segments::segments_of;
 
 /// From this many bytes on (256 KiB) a write has a thread of its own beside the hashing: starting one takes about as long as
 /// hashing 32 KiB.
 const BESIDE: usize = 256 << 10;
 
-/// Running digests of the bytes before some offset.
-#[derive(Clone)]
-pub(crate) struct Hashes {
-    sha256: Sha256,
-    git_sha1: Option<Sha1>,
-}
-
-impl Hashes {
-    /// For a file of `size` bytes of which `expected` is known.
-    pub(crate) fn new(expected: &Digest, size: u64) -> Self {
-        let git_sha1 = matches!(expected, Digest::GitSha1(_)).then(|| {
-            let mut sha1 = Sha1::new();
-            sha1_checked::Digest::update(&mut sha1, format!("blob {size}\0"));
-            sha1
-        });
-        Self { sha256: Sha256::new(), git_sha1 }
-    }
-
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.sha256.update(bytes);
-        if let Some(sha1) = &mut self.git_sha1 {
-            sha1_checked::Digest::update(sha1, bytes);
-        }
-    }
-
-    pub(crate) fn finish(self) -> Digests {
-        let sha1 = self.git_sha1.map(Sha1::try_finalize);
-        Digests {
-            sha256: self.sha256.finalize().into(),
-            collision: sha1.as_ref().is_some_and(sha1_checked::CollisionResult::has_collision),
-            git_sha1: sha1.map(|result| (*result.hash()).into()),
-        }
-    }
-}
-
-/// The digests of the bytes before the frontier up to which all are hashed.
-#[derive(Clone)]
-struct Running {
-    epoch: u64,
-    hashes: Hashes,
-    /// Of all bytes before the block of the frontier: a damaged block is hashed again from here.
-    at_block: Hashes,
-    /// CRC of the bytes of the block before the frontier, kept in blocks with bytes of an earlier run.
-    block_crc: u32,
-}
-
-impl Running {
-    /// Appends `bytes`, which begin at `offset`.
-    fn update(&mut self, mut offset: u64, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            if offset.is_multiple_of(BLOCK_SIZE) {
-                self.at_block = self.hashes.clone();
-            }
-            let room = usize::try_from(BLOCK_SIZE - offset % BLOCK_SIZE).unwrap_or(usize::MAX);
-            let (piece, rest) = bytes.split_at(room.min(bytes.len()));
-            self.hashes.update(piece);
-            offset += piece.len() as u64;
-            bytes = rest;
-        }
-    }
-
-    /// Whether `bytes`, read from `offset` on, are those that were recorded.
-    fn agrees(&mut self, offset: u64, bytes: &[u8], check: Check) -> bool {
-        if check == Check::Needless {
-            return true;
-        }
-        let before = if offset.is_multiple_of(BLOCK_SIZE) { 0 } else { self.block_crc };
-        self.block_crc = combine(before, crc32c(bytes), bytes.len() as u64);
-        match check {
-            Check::Now(expected) => self.block_crc == expected,
-            Check::Needless | Check::Later => true,
-        }
-    }
-}
-
 /// Hashes one blob. Whoever may hash next, the ledger decides: a write that brings the next bytes hashes them from memory while
 /// they go to the disk; what came out of order or was there before is read back by a thread.
 pub(crate) struct Hasher {
-    ledger: Arc<Ledger>,
-    placement: Arc<Placement>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) placement: Arc<Placement>,
     journal: Arc<Journal>,
     recent: Recent,
-    fresh: Hashes,
     /// Only locked by whom the ledger lets hash.
-    running: Mutex<Running>,
+    hashed: Mutex<Hashed>,
+    pub(crate) expected: Digest,
+    /// Told when the digests are those expected.
+    pub(crate) awaited: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// Held while bytes inside a block are replaced.
+    pub(crate) replacing: Mutex<()>,
 }
 
 impl Hasher {
@@ -121,9 +48,16 @@ impl Hasher {
         expected: &Digest,
     ) -> Self {
         let fresh = Hashes::new(expected, ledger.identity().size);
-        let running = Running { epoch: 0, hashes: fresh.clone(), at_block: fresh.clone(), block_crc: 0 };
-        let recent = Recent::default();
-        Self { ledger, placement, journal, recent, fresh, running: Mutex::new(running) }
+        Self {
+            ledger,
+            placement,
+            journal,
+            recent: Recent::default(),
+            hashed: Mutex::new(Hashed::new(fresh)),
+            expected: *expected,
+            awaited: Mutex::default(),
+            replacing: Mutex::default(),
+        }
     }
 
     /// Starts the thread; it ends with [`Ledger::end_hashing`].
@@ -148,7 +82,7 @@ impl Hasher {
         outcome
     }
 
-    fn begin(&self, offset: u64, bytes: &[u8]) -> Result<u64> {
+    pub(crate) fn begin(&self, offset: u64, bytes: &[u8]) -> Result<u64> {
         let range = offset..offset + bytes.len() as u64;
         let flight = self.ledger.begin(range.clone())?;
         // After the ledger, which lets nobody hash these bytes from here on, and before they change.
@@ -157,8 +91,19 @@ impl Hasher {
     }
 
     fn place(&self, offset: u64, bytes: &[u8]) -> (Result<()>, Vec<Segment>) {
+        self.place_in(offset, bytes, offset, bytes)
+    }
+
+    /// Writes `bytes` at `offset`, which are a part of `all` at `start`: the disk has the others already.
+    pub(crate) fn place_in(
+        &self,
+        start: u64,
+        all: &[u8],
+        offset: u64,
+        bytes: &[u8],
+    ) -> (Result<()>, Vec<Segment>) {
         let outcome = self.placement.write_at(offset, bytes);
-        let segments = if outcome.is_ok() { segments_of(offset, bytes) } else { Vec::new() };
+        let segments = if outcome.is_ok() { segments_of(start, all) } else { Vec::new() };
         self.journal.note(&segments);
         (outcome, segments)
     }
@@ -204,22 +149,14 @@ impl Hasher {
             self.ledger.end(flight, segments);
             return outcome;
         };
-        let mut running = self.running.lock();
-        let mut next = self.at_epoch(&running, epoch);
+        let mut hashed = self.hashed.lock();
+        let mut next = hashed.at(epoch, offset);
         let hash = || next.update(offset, bytes);
         let (outcome, segments) = if bytes.len() < BESIDE { alone(hash, write) } else { beside(hash, write) };
         if self.ledger.end(flight, segments) {
-            *running = next;
+            hashed.count(next);
         }
         outcome
-    }
-
-    /// A copy of `running` to go on with under `epoch`: it replaces `running` only when what was hashed counts.
-    fn at_epoch(&self, running: &Running, epoch: u64) -> Running {
-        if running.epoch == epoch {
-            return running.clone();
-        }
-        Running { epoch, hashes: self.fresh.clone(), at_block: self.fresh.clone(), block_crc: 0 }
     }
 
     fn run(&self) {
@@ -228,8 +165,9 @@ impl Hasher {
             match self.ledger.next_hash_step() {
                 HashStep::Piece { epoch, range, check } => self.hash(epoch, &range, check, &mut buffer),
                 HashStep::Finish(epoch) => {
-                    let running = self.at_epoch(&self.running.lock(), epoch);
-                    self.ledger.set_digests(epoch, running.hashes.finish());
+                    let all = self.hashed.lock().at(epoch, 0);
+                    self.ledger.set_digests(epoch, all.hashes.finish());
+                    self.tell_if_right();
                 }
                 HashStep::End => return,
             }
@@ -237,14 +175,14 @@ impl Hasher {
     }
 
     fn hash(&self, epoch: u64, range: &Range<u64>, check: Check, buffer: &mut Vec<u8>) {
-        let mut running = self.running.lock();
-        let mut next = self.at_epoch(&running, epoch);
+        let mut hashed = self.hashed.lock();
+        let mut next = hashed.at(epoch, range.start);
         if check == Check::Needless
             && let Some(bytes) = self.recent.take(range)
         {
             next.update(range.start, &bytes);
             if self.ledger.end_piece(epoch, range.start + bytes.len() as u64) {
-                *running = next;
+                hashed.count(next);
             }
             return;
         }
@@ -254,12 +192,10 @@ impl Hasher {
         if read && next.agrees(range.start, buffer, check) {
             next.update(range.start, buffer);
             if self.ledger.end_piece(epoch, range.end) {
-                *running = next;
+                hashed.count(next);
             }
         } else if self.ledger.drop_block(epoch, range.start - range.start % BLOCK_SIZE) {
-            next.hashes =
-                if range.start.is_multiple_of(BLOCK_SIZE) { next.hashes } else { next.at_block.clone() };
-            *running = next;
+            hashed.go_back(epoch, range.start);
         }
     }
 }

@@ -96,7 +96,7 @@ struct State {
     ended: bool,
     /// All bytes before this offset are hashed, under `epoch`.
     hashed: u64,
-    /// Bytes before this offset are hashed or being hashed. A write below it makes hashing begin again under a new epoch.
+    /// Bytes before this offset are hashed or being hashed. A write below it makes hashing go back under a new epoch.
     claimed: u64,
     /// Someone is hashing: the hasher's thread, or a write its own bytes. One at a time, also over a change of the epoch.
     hashing: bool,
@@ -107,10 +107,12 @@ struct State {
 }
 
 impl State {
-    fn restart_hashing(&mut self) {
+    /// The byte at `offset` changes: hashing goes on from the beginning of its block, or where it was before that.
+    fn restart_hashing(&mut self, offset: u64) {
+        let from = offset.min(self.hashed);
         self.epoch += 1;
-        self.hashed = 0;
-        self.claimed = 0;
+        self.hashed = from - from % BLOCK_SIZE;
+        self.claimed = self.hashed;
         self.digests = None;
     }
 
@@ -196,7 +198,7 @@ impl Ledger {
         }
         state.remove(&range);
         if range.start < state.claimed {
-            state.restart_hashing();
+            state.restart_hashing(range.start);
         }
         let mut torn = false;
         for other in state.flights.iter_mut().filter(|flight| flight.overlaps(&range)) {
@@ -311,8 +313,21 @@ impl Ledger {
     pub(crate) fn drop_all(&self) {
         let mut state = self.state.lock();
         state.remove(&(0..self.identity.size));
-        state.restart_hashing();
+        state.restart_hashing(0);
         self.wake(state);
+    }
+
+    /// Forgets these bytes: the disk does not have what was written.
+    pub(crate) fn drop_range(&self, range: &Range<u64>) {
+        let mut state = self.state.lock();
+        state.remove(range);
+        state.restart_hashing(range.start);
+        self.wake(state);
+    }
+
+    /// The digests of all bytes; `None` while they are not known.
+    pub(crate) fn digests(&self) -> Option<Digests> {
+        self.state.lock().digests
     }
 
     /// The writer is gone: ends the hasher.

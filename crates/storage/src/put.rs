@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::digest::{BlobName, Digest};
 use crate::error::{Result, StorageError};
 use crate::finish::Finish;
-use crate::hasher::Hashes;
+use crate::hashes::Hashes;
 use crate::key::Key;
 use crate::layout::INLINE_LIMIT;
 use crate::lease::now_ms;

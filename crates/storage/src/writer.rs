@@ -44,7 +44,7 @@ pub(crate) struct Work {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) placement: Arc<Placement>,
     pub(crate) journal: Arc<Journal>,
-    hasher: Arc<Hasher>,
+    pub(crate) hasher: Arc<Hasher>,
     hashing: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -229,7 +229,12 @@ impl BlobWriter {
         self.admitted(offset, bytes.len(), |hasher| hasher.share(offset, bytes, source))
     }
 
-    fn admitted<T>(&self, offset: u64, length: usize, write: impl FnOnce(&Hasher) -> Result<T>) -> Result<T> {
+    pub(crate) fn admitted<T>(
+        &self,
+        offset: u64,
+        length: usize,
+        write: impl FnOnce(&Hasher) -> Result<T>,
+    ) -> Result<T> {
         let length = length as u64;
         if offset.checked_add(length).is_none_or(|end| end > self.inner.size) {
             return Err(refused(*self.name(), "the write reaches beyond its end"));

@@ -79,6 +79,7 @@ fn wrong_bytes_are_dropped_for_good() {
     let found = writer.finish(|_, _| panic!("published")).unwrap();
     let (expected, actual) = (Digest::Sha256(sha256(&bytes)), Digest::Sha256(sha256(&wrong)));
     assert_eq!(found, Finish::Mismatch { expected, actual });
+    writer.discard().unwrap();
     assert_eq!(store.blob(&name).unwrap().unwrap().downloaded, 0);
     drop((writer, store));
     let store = open(folder.path());

@@ -137,3 +137,25 @@ fn nothing_is_written_to_a_sealed_blob() {
     ledger.unseal();
     ledger.begin(0..1).unwrap();
 }
+
+#[test]
+fn hashing_goes_back_no_further_than_the_block_that_changed() {
+    let size = 3 * BLOCK_SIZE;
+    let ledger = ledger(size);
+    write(&ledger, 0, &vec![1; usize::try_from(size).unwrap()]);
+    for end in (PIECE..=size).step_by(usize::try_from(PIECE).unwrap()) {
+        assert_eq!(piece(&ledger).1.end, end);
+        assert!(ledger.end_piece(0, end));
+    }
+    let (second, last) = (BLOCK_SIZE, size - 1);
+    for (epoch, changed, from) in [(1, last, 2 * BLOCK_SIZE), (2, second + 9, second), (3, 0, 0)] {
+        ledger.drop_range(&(changed..changed + 1));
+        let block = changed - changed % BLOCK_SIZE;
+        write(&ledger, block, &vec![1; usize::try_from(BLOCK_SIZE).unwrap()]);
+        assert_eq!(piece(&ledger), (epoch, from..from + PIECE, Check::Needless));
+        assert!(ledger.end_piece(epoch, from + PIECE));
+    }
+    ledger.drop_range(&(last..size));
+    write(&ledger, 2 * BLOCK_SIZE, &vec![1; usize::try_from(BLOCK_SIZE).unwrap()]);
+    assert_eq!(piece(&ledger), (4, 0..PIECE, Check::Needless), "what was not hashed yet is not skipped");
+}
