@@ -15,6 +15,7 @@ const DOCUMENTS = [
   'CHANGELOG.md',
   'docs/design.md',
   'docs/downloads.md',
+  'docs/command-line.md',
   'local-hub/README.md',
 ]
 const SIZE = 100_000

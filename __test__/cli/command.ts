@@ -38,10 +38,13 @@ export class Bench {
   }
 
   /** Starts a command without a terminal. */
-  start(args: readonly string[], environment: NodeJS.ProcessEnv = {}): ChildProcessWithoutNullStreams {
-    const child = spawn(process.execPath, [PROGRAM, ...args], {
-      env: { ...this.environment, ...environment },
-    })
+  start(
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+    cwd = process.cwd(),
+  ): ChildProcessWithoutNullStreams {
+    const env = { ...this.environment, ...environment }
+    const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, env })
     this.#t.teardown(() => child.kill('SIGKILL'))
     return child
   }

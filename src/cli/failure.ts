@@ -21,6 +21,11 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
   ERR_CORRUPT: NOT_INTACT,
 }
 
+/** Exit status of a command that fails with this code. */
+export function exitStatus(code: ErrorCode): number {
+  return STATUSES[code] ?? FAILED
+}
+
 /** Failures after which the same command goes on with what is kept. */
 const RESUMABLE: readonly ErrorCode[] = [
   'ERR_NETWORK',
@@ -65,12 +70,12 @@ export function explain(error: unknown, situation: Situation): Failure {
   }
   if (error instanceof CommandError) {
     const { code, message, hints, fields } = error
-    return { status: STATUSES[code] ?? FAILED, code, message, hints, fields }
+    return { status: exitStatus(code), code, message, hints, fields }
   }
   if (isModelCacheError(error)) {
     const { code, message } = error
     const { name, cause, stack, ...fields } = error
-    return { status: STATUSES[code] ?? FAILED, code, message, hints: hintsFor(error, situation), fields }
+    return { status: exitStatus(code), code, message, hints: hintsFor(error, situation), fields }
   }
   const message = error instanceof Error ? error.message : String(error)
   return { status: FAILED, code: 'ERR_IO', message, hints: [], fields: {} }
