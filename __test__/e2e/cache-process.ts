@@ -13,6 +13,7 @@ type PlainCall =
   | 'removeFile'
   | 'removeQuant'
   | 'removeRepo'
+  | 'importHfCache'
   | 'stats'
   | 'close'
 

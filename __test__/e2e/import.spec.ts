@@ -8,6 +8,7 @@ import { makeFolder } from '../support/folder.js'
 import { COMMIT, damage, FILES, Q8, SIZE, writeHfCache } from '../support/hf-cache.js'
 import { expectRequests } from '../support/hub.js'
 import { openStore } from '../support/store.js'
+import { CacheProcess } from './cache-process.js'
 import { MIB, quantOf } from './half-way.js'
 
 /** A cache over an empty store, and an empty folder to import from. The hub serves nothing that is imported. */
@@ -88,6 +89,8 @@ test('wrong bytes are skipped, and nothing of them stays', async (t) => {
   )
   t.deepEqual(cache.getManifest('acme/other')?.quants, {})
   t.like(cache.stats(), { blobs: 1, partialBytes: 0, files: 1 })
+  const { diskBytes, reusable } = cache.stats()
+  t.true(diskBytes - reusable < MIB, `${diskBytes - reusable} bytes of the disk are kept for them`)
   await rm(join(written.snapshot, 'tokenizer.json'))
   await cache.removeRepo('acme/other')
   t.is((await cache.importHfCache(folder)).imported.length, 0)
@@ -154,6 +157,19 @@ test('an aborted import is gone on with', async (t) => {
   t.is(imported.length + skipped.length, 4)
   t.is(cache.listFiles('acme/other').length, 4)
   t.true(cache.getFile('acme/other', 'a.bin', { verify: true })?.buffer.equals(randomBytes(60 * MIB, 'a')))
+})
+
+test('two processes that import the same folder at once both have it all, once', async (t) => {
+  const { cache, folder, path, hub } = await openEmpty(t)
+  const files = { ...FILES, 'a.bin': { size: 30 * MIB, seed: 'a' }, 'b.bin': { size: 20 * MIB, seed: 'b' } }
+  await writeHfCache(folder, 'acme/other', COMMIT, files)
+  const other = await CacheProcess.open(t, { path, endpoint: hub.url })
+  const reports = await Promise.all([cache.importHfCache(folder), other.call('importHfCache', folder)])
+  const imported = reports.flatMap((report) => report.imported.map((file) => file.path))
+  t.deepEqual(imported.sort(), Object.keys(files).sort(), 'each file was imported by one of them')
+  for (const { imported, skipped } of reports) t.is(imported.length + skipped.length, 5)
+  t.is(cache.listFiles('acme/other').length, 5)
+  t.like(cache.stats(), { blobs: 5, partialBytes: 0 })
 })
 
 test('what cannot be imported says so', async (t) => {
