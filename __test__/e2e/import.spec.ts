@@ -7,9 +7,9 @@ import { mountDisk } from '../support/disk.js'
 import { makeFolder } from '../support/folder.js'
 import { COMMIT, damage, FILES, Q8, SIZE, writeHfCache } from '../support/hf-cache.js'
 import { expectRequests } from '../support/hub.js'
-import { openStore } from '../support/store.js'
+import { openStore, REPO } from '../support/store.js'
 import { CacheProcess } from './cache-process.js'
-import { MIB, quantOf } from './half-way.js'
+import { holdAt, MIB, quantOf, recorded } from './half-way.js'
 
 /** A cache over an empty store, and an empty folder to import from. The hub serves nothing that is imported. */
 async function openEmpty(t: ExecutionContext) {
@@ -157,6 +157,29 @@ test('an aborted import is gone on with', async (t) => {
   t.is(imported.length + skipped.length, 4)
   t.is(cache.listFiles('acme/other').length, 4)
   t.true(cache.getFile('acme/other', 'a.bin', { verify: true })?.buffer.equals(randomBytes(60 * MIB, 'a')))
+})
+
+test('wrong bytes cost an interrupted download nothing, and right ones complete it', async (t) => {
+  const weights = { [Q8]: { size: 40 * MIB, seed: Q8 } }
+  const { cache, hub } = await openStore(t, weights)
+  const { commit } = await cache.scanRepo(REPO)
+  const controller = new AbortController()
+  const gate = holdAt(hub, 20 * MIB)
+  const download = cache.downloadQuant(REPO, 'q8', { signal: controller.signal })
+  await recorded(cache, REPO, 'q8', 8 * MIB)
+  controller.abort(new Error('enough'))
+  await t.throwsAsync(download, { message: 'enough' })
+  gate.open()
+  const folder = await makeFolder(t)
+  const { snapshot } = await writeHfCache(folder, REPO, commit, weights)
+  await damage(join(snapshot, Q8))
+  t.is((await cache.importHfCache(folder)).skipped.length, 1)
+  t.true(quantOf(cache.getManifest(REPO), 'q8').downloaded >= 8 * MIB)
+  await rm(folder, { recursive: true })
+  await writeHfCache(folder, REPO, commit, weights)
+  t.is((await cache.importHfCache(folder)).imported.length, 1)
+  t.is(quantOf(cache.getManifest(REPO), 'q8').status, 'downloaded')
+  t.true(cache.getFile(REPO, Q8, { verify: true })?.buffer.equals(randomBytes(40 * MIB, Q8)))
 })
 
 test('two processes that import the same folder at once both have it all, once', async (t) => {

@@ -100,6 +100,22 @@ test('files that are no links are known by their bytes until a scan tells what t
   t.is(cache.stats().blobs, 2)
 })
 
+test('files that are no links are checked where the folder has kept the listing', async (t) => {
+  const { cache } = await openStore(t, {})
+  const folder = await makeFolder(t)
+  const { snapshot } = await writeHfCache(folder, REPO, COMMIT, FILES, { links: false, tree: true })
+  await damage(join(snapshot, 'tokenizer.json'))
+  const { imported, skipped } = await cache.importHfCache(folder)
+  t.deepEqual(
+    imported.map(({ path, digest }) => [path, digest.algorithm]),
+    [
+      ['config.json', 'git-sha1'],
+      [Q8, 'sha256'],
+    ],
+  )
+  t.true(skipped.length === 1 && skipped[0]?.path.endsWith('tokenizer.json'))
+})
+
 test('parts without their others are no quant', async (t) => {
   const { cache } = await openStore(t, {})
   const folder = await makeFolder(t)

@@ -33,6 +33,8 @@ interface Options {
   revisions?: string[]
   /** Whether the snapshot has links to blobs; on Windows it has the files themselves. */
   links?: boolean
+  /** Whether the Hub's listing of the commit is kept beside it, as huggingface_hub does since 1.22. */
+  tree?: boolean
 }
 
 /** Writes a commit into a cache folder, laid out as huggingface_hub does it. */
@@ -41,7 +43,7 @@ export async function writeHfCache(
   repo: string,
   commit: string,
   files: Files,
-  { revisions = ['main'], links = true }: Options = {},
+  { revisions = ['main'], links = true, tree = false }: Options = {},
 ): Promise<WrittenSnapshot> {
   const folder = join(root, `models--${repo.replace('/', '--')}`)
   const [blobs, snapshot] = [join(folder, 'blobs'), join(folder, 'snapshots', commit)]
@@ -57,11 +59,24 @@ export async function writeHfCache(
     if (links) await symlink(relative(dirname(at), join(blobs, digest)), at)
     digests[path] = digest
   }
+  if (tree) await writeTree(join(folder, 'trees'), commit, digests)
   for (const revision of revisions) {
     await mkdir(dirname(join(folder, 'refs', revision)), { recursive: true })
     await writeFile(join(folder, 'refs', revision), commit)
   }
   return { folder, snapshot, digests }
+}
+
+async function writeTree(folder: string, commit: string, digests: Record<string, string>): Promise<void> {
+  const files = Object.entries(digests).map(([path, digest]) => [
+    path,
+    digest.length === 64 ? { blob_id: '0'.repeat(40), lfs_sha256: digest } : { blob_id: digest },
+  ])
+  await mkdir(folder, { recursive: true })
+  await writeFile(
+    join(folder, `${commit}.json`),
+    JSON.stringify({ format_version: 1, files: Object.fromEntries(files) }),
+  )
 }
 
 /** Weights are named by the sha256 of their bytes, other files by their git object id. */

@@ -4,6 +4,7 @@
 //! models--{owner}--{name}/refs/{revision}                 a commit
 //! models--{owner}--{name}/snapshots/{commit}/{path}       a link to ../../blobs/{digest}; without links the file itself
 //! models--{owner}--{name}/blobs/{sha256 or git sha1}
+//! models--{owner}--{name}/trees/{commit}.json             what the Hub listed, written since huggingface_hub 1.22
 //! ```
 //!
 //! (<https://huggingface.co/docs/hub/local-cache>.) Its contents are somebody else's: nothing outside the folder is read.
@@ -13,6 +14,7 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use tabagent_hub::is_safe_path;
 use tabagent_storage::Digest;
 
@@ -54,7 +56,7 @@ pub(crate) struct SnapshotFile {
     /// Where its bytes are.
     pub(crate) source: PathBuf,
     pub(crate) size: u64,
-    /// From the name of its blob; a file that is no link has none.
+    /// From the name of its blob, or the Hub's listing for a file that is no link; older folders have none for such a file.
     pub(crate) digest: Option<Digest>,
 }
 
@@ -125,7 +127,8 @@ impl Walk<'_> {
                 self.skip(&entry.path(), "its name is not a commit");
                 continue;
             }
-            let files = self.files(&entry.path());
+            let tree = tree(&folder.join("trees").join(format!("{commit}.json")));
+            let files = self.files(&entry.path(), &tree);
             let revisions = revisions.remove(&commit).unwrap_or_default();
             self.out.snapshots.push(Snapshot { repo: repo.to_owned(), commit, revisions, files });
         }
@@ -146,10 +149,10 @@ impl Walk<'_> {
         out
     }
 
-    fn files(&mut self, snapshot: &Path) -> Vec<SnapshotFile> {
+    fn files(&mut self, snapshot: &Path, tree: &HashMap<String, Digest>) -> Vec<SnapshotFile> {
         let mut out = Vec::new();
         for (at, path) in self.walk(snapshot) {
-            match self.file(&at, path) {
+            match self.file(&at, path, tree) {
                 Ok(file) => out.push(file),
                 Err(why) => self.skip(&at, why),
             }
@@ -178,7 +181,12 @@ impl Walk<'_> {
         out
     }
 
-    fn file(&self, at: &Path, path: String) -> std::result::Result<SnapshotFile, String> {
+    fn file(
+        &self,
+        at: &Path,
+        path: String,
+        tree: &HashMap<String, Digest>,
+    ) -> std::result::Result<SnapshotFile, String> {
         if !is_safe_path(&path) {
             return Err("its path is none that a repository may have".to_owned());
         }
@@ -197,9 +205,21 @@ impl Walk<'_> {
         if name.ends_with(".incomplete") {
             return Err("it is a download that was not finished".to_owned());
         }
-        let digest = if at.is_symlink() { digest_of(&name) } else { None };
+        let digest = if at.is_symlink() { digest_of(&name) } else { tree.get(&path).copied() };
         Ok(SnapshotFile { path, shown: self.shown(at), digest, size: metadata.len(), source })
     }
+}
+
+/// The digests of a commit's files as the Hub listed them; empty when that was not kept.
+fn tree(path: &Path) -> HashMap<String, Digest> {
+    let text = fs::read(path).unwrap_or_default();
+    let tree: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let files = tree.get("files").and_then(Value::as_object).into_iter().flatten();
+    let digest = |(path, file): (&String, &Value)| {
+        let named = file.get("lfs_sha256").or_else(|| file.get("blob_id"))?;
+        Some((path.clone(), digest_of(named.as_str()?)?))
+    };
+    files.filter_map(digest).collect()
 }
 
 /// The digest that is a blob's name; other endpoints than the Hub may give other names.

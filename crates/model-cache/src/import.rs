@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tabagent_storage::{BlobName, Lease, StorageError};
+use tabagent_storage::{BlobName, Digest, Lease, StorageError};
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use crate::file::FileInfo;
 use crate::gauge::Gauge;
 use crate::hf_cache::{HfCache, Skipped, Snapshot};
 use crate::inner::{Inner, LEASE_POLL};
-use crate::intake::{Intake, Item};
+use crate::intake::{Intake, Item, name_of};
 use crate::local_file::Source;
 use crate::progress::{ProgressCallback, REPORT_INTERVAL};
 use crate::repo_name::check_repo;
@@ -190,6 +190,9 @@ impl Import {
 
     /// Brings one file; says why when its bytes are not to be had.
     async fn bring(&self, intake: &Intake, item: &Item, gauge: &mut Gauge) -> Result<Option<String>> {
+        if let Some(why) = self.doubt(item).await? {
+            return Ok(Some(why));
+        }
         let loaded = Arc::new(AtomicU64::new(0));
         let job = Job {
             inner: Arc::clone(&self.inner),
@@ -216,7 +219,7 @@ impl Import {
             Ok(()) => Ok(None),
             Err(Error::Integrity { expected, actual, .. }) => {
                 self.drop_partial(item).await?;
-                Ok(Some(format!("its bytes have the digest {actual}, not {expected}")))
+                Ok(Some(wrong(&actual, &expected)))
             }
             Err(Error::Storage(StorageError::Io { path, source, .. })) if path == item.source => {
                 self.drop_partial(item).await?;
@@ -224,6 +227,25 @@ impl Import {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// What an interrupted download left would be lost with wrong bytes: where there is any, the file is looked at first.
+    async fn doubt(&self, item: &Item) -> Result<Option<String>> {
+        let (inner, cancel, item) = (Arc::clone(&self.inner), self.cancel.clone(), item.clone());
+        blocking(self.inner.tasks.token(), move || {
+            let Digest::Sha256(expected) = item.file.digest()? else { return Ok(None) };
+            let here = inner.store.blob(&BlobName(expected))?;
+            if here.is_none_or(|blob| blob.complete || blob.downloaded == 0) {
+                return Ok(None);
+            }
+            Ok(match name_of(&item.source, &cancel) {
+                Ok(name) if name == BlobName(expected) => None,
+                Ok(name) => Some(wrong(&name.to_hex(), &hex::encode(expected))),
+                Err(_) if cancel.is_cancelled() => return Err(inner.closed()),
+                Err(error) => Some(format!("it cannot be read: {error}")),
+            })
+        })
+        .await
     }
 
     /// Gives back the room of a file of which nothing right came.
@@ -237,4 +259,8 @@ impl Import {
         })
         .await
     }
+}
+
+fn wrong(actual: &str, expected: &str) -> String {
+    format!("its bytes have the digest {actual}, not {expected}")
 }

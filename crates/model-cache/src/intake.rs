@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tabagent_hub::ListedFile;
@@ -220,13 +220,11 @@ impl Judge<'_> {
     fn identify(&self, file: &SnapshotFile) -> Result<std::result::Result<ListedFile, String>> {
         let digest = match file.digest {
             Some(digest) => digest,
-            None => {
-                match File::open(&file.source).and_then(|open| BlobName::read(Until(self.cancel, open))) {
-                    Ok(name) => Digest::Sha256(name.0),
-                    Err(_) if self.cancel.is_cancelled() => return Err(self.inner.closed()),
-                    Err(error) => return Ok(Err(format!("it cannot be read: {error}"))),
-                }
-            }
+            None => match name_of(&file.source, self.cancel) {
+                Ok(name) => Digest::Sha256(name.0),
+                Err(_) if self.cancel.is_cancelled() => return Err(self.inner.closed()),
+                Err(error) => return Ok(Err(format!("it cannot be read: {error}"))),
+            },
         };
         let digest = match digest {
             Digest::Sha256(digest) => tabagent_hub::Digest::Sha256(digest),
@@ -234,6 +232,11 @@ impl Judge<'_> {
         };
         Ok(Ok(ListedFile { path: file.path.clone(), size: file.size, digest }))
     }
+}
+
+/// The name of the bytes of a file.
+pub(crate) fn name_of(path: &Path, cancel: &CancellationToken) -> std::io::Result<BlobName> {
+    BlobName::read(Until(cancel, File::open(path)?))
 }
 
 /// Reads until it is cancelled.
