@@ -423,15 +423,16 @@ export declare class ModelCache implements AsyncDisposable {
     /**
      * Compares every stored byte with the checksum it had when it was stored, as fast as the disk and the memory allow, and
      * finds what is missing and what nobody refers to. Damage is no error but in the report; what is served stays the same,
-     * except that files whose bytes are gone do not count as stored any more.
+     * except that files whose bytes are gone do not count as stored any more. With `repair` just the damaged blocks are fetched
+     * again; what cannot be repaired stays as it is, and the report says why.
      *
-     * Fails with `ERR_REPO_NOT_FOUND` for a repository that is not in the store, `ERR_CORRUPT` where the store's records
+     * Fails with `ERR_READ_ONLY` (only with `repair`), `ERR_REPO_NOT_FOUND` for a repository that is not in the store, `ERR_CORRUPT` where the store's records
      * themselves are damaged, or `ERR_IO`.
      *
      * @example
      * ```ts
-     * const { damaged, missing } = await cache.verify()
-     * for (const { repo, path, offset } of damaged) console.error(`${repo}/${path} is damaged at ${offset}`)
+     * const { damaged } = await cache.verify({ repair: true })
+     * for (const { repo, path, offset, repaired, why } of damaged) console.error(repo, path, offset, repaired ? 'repaired' : why)
      * ```
      */
     verify(options?: VerifyOptions): Promise<VerifyReport>;
@@ -778,6 +779,13 @@ export declare interface VerifyOptions {
      * @defaultValue everything in the store, of all endpoints
      */
     repo?: string;
+    /**
+     * Fetch damaged blocks again. They are written once they are proven to give the file its digest, and open views show the right
+     * bytes from then on. Of a file with more than 256 MiB of damage nothing is fetched: remove it and download it again.
+     *
+     * @defaultValue `false`
+     */
+    repair?: boolean;
     /** Ends this call with `signal.reason` at once, and the check with it. */
     signal?: AbortSignal;
     /**
@@ -807,7 +815,7 @@ export declare interface VerifyReport {
         length: number;
         /** Whether they are right again. */
         repaired: boolean;
-        /** Why not, where more is known than that nobody tried. */
+        /** Why a repair failed, or why none of the file's bytes can be told from others. */
         why?: string;
     }[];
     /** Files whose bytes are nowhere. They do not count as stored any more: download them again. */

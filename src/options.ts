@@ -168,6 +168,13 @@ export interface VerifyOptions {
    * @defaultValue everything in the store, of all endpoints
    */
   repo?: string
+  /**
+   * Fetch damaged blocks again. They are written once they are proven to give the file its digest, and open views show the right
+   * bytes from then on. Of a file with more than 256 MiB of damage nothing is fetched: remove it and download it again.
+   *
+   * @defaultValue `false`
+   */
+  repair?: boolean
   /** Ends this call with `signal.reason` at once, and the check with it. */
   signal?: AbortSignal
   /**
@@ -266,6 +273,7 @@ export const fetchSchema: Schema<DownloadOptions & GetOptions> = { ...downloadSc
 
 export const verifySchema: Schema<VerifyOptions> = {
   repo: checkRepo,
+  repair: checkBoolean,
   signal: checkSignal,
   onProgress: checkFunction,
 }

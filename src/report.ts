@@ -44,7 +44,7 @@ export interface VerifyReport {
     length: number
     /** Whether they are right again. */
     repaired: boolean
-    /** Why not, where more is known than that nobody tried. */
+    /** Why a repair failed, or why none of the file's bytes can be told from others. */
     why?: string
   }[]
   /** Files whose bytes are nowhere. They do not count as stored any more: download them again. */

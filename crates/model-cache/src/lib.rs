@@ -65,6 +65,7 @@ mod manifest;
 mod meter;
 mod options;
 mod overview;
+mod patch;
 mod progress;
 mod prune;
 mod remove;

@@ -236,10 +236,7 @@ impl Job {
             commit: self.scope.commit.clone(),
             path: self.file.path.clone(),
             size: self.file.size,
-            digest: match digest {
-                Digest::Sha256(bytes) => tabagent_hub::Digest::Sha256(bytes),
-                Digest::GitSha1(bytes) => tabagent_hub::Digest::GitSha1(bytes),
-            },
+            digest: hub_digest(digest),
             missing,
         })
     }
@@ -277,4 +274,12 @@ pub(crate) fn publish(
         stored_at_ms: now_ms(),
     };
     txn.put::<Files>(&Key::file(scope, &file.path), &metadata)
+}
+
+/// A digest as the client has it.
+pub(crate) fn hub_digest(digest: Digest) -> tabagent_hub::Digest {
+    match digest {
+        Digest::Sha256(bytes) => tabagent_hub::Digest::Sha256(bytes),
+        Digest::GitSha1(bytes) => tabagent_hub::Digest::GitSha1(bytes),
+    }
 }

@@ -11,6 +11,7 @@ use crate::checking::{all_checked, check};
 use crate::error::Result;
 use crate::inner::Inner;
 use crate::lookup::quants_with;
+use crate::patch::repair;
 use crate::progress::ProgressCallback;
 use crate::repo_name::check_repo;
 use crate::runtime::blocking;
@@ -21,6 +22,8 @@ use crate::stored_file::{StoredBlob, StoredFile, StoredFiles};
 pub struct VerifyOptions {
     /// Only the files of this repository, at this endpoint. Default: everything.
     pub repo: Option<String>,
+    /// Fetch damaged blocks again, as long as no more than 256 MiB of a file are damaged. Default: false.
+    pub repair: bool,
     /// Called at most 20 times a second, once at 100 %, and never after the future is ready.
     pub progress: Option<ProgressCallback>,
 }
@@ -75,22 +78,59 @@ pub(crate) async fn verify(inner: Arc<Inner>, options: VerifyOptions) -> Result<
     if let Some(repo) = &options.repo {
         check_repo(repo)?;
     }
+    if options.repair {
+        inner.check_writable()?;
+    }
     let (holder, repo) = (Arc::clone(&inner), options.repo.clone());
     let files =
         blocking(inner.tasks.token(), move || Ok(Arc::new(StoredFiles::read(&holder, repo.as_deref())?)));
     let files = files.await?;
     let verdicts = check(&inner, &files, options.progress.as_ref()).await?;
     let (holder, all, known) = (Arc::clone(&inner), options.repo.is_none(), Arc::clone(&files));
-    let report = blocking(inner.tasks.token(), move || {
+    let (report, verdicts) = blocking(inner.tasks.token(), move || {
         forget_lost(&holder, &known, &verdicts)?;
         let orphans = if all { holder.store.orphans()?.count() } else { 0 };
-        Ok(VerifyReport { orphans, ..report(&known, &verdicts) })
-    });
-    let report = report.await?;
+        Ok((VerifyReport { orphans, ..report(&known, &verdicts) }, verdicts))
+    })
+    .await?;
+    let report = if options.repair { repaired(&inner, &files, &verdicts, report).await? } else { report };
     if let Some(callback) = &options.progress {
         callback(&all_checked(&files, options.repo.as_deref()));
     }
     Ok(report)
+}
+
+/// Repairs what is damaged, one blob after the other, and says so in the report.
+async fn repaired(
+    inner: &Arc<Inner>,
+    files: &StoredFiles,
+    verdicts: &[Verdict],
+    mut report: VerifyReport,
+) -> Result<VerifyReport> {
+    for (blob, verdict) in files.blobs.iter().zip(verdicts) {
+        let Verdict::Checked { damaged, .. } = verdict else { continue };
+        if damaged.is_empty() {
+            continue;
+        }
+        let outcome = repair(inner, files, blob, damaged).await;
+        if outcome.as_ref().is_err_and(|error| error.code() == "ERR_CLOSED") {
+            return Err(inner.closed());
+        }
+        let why = outcome.err().map(|error| error.to_string());
+        let owners: Vec<MissingFile> = files.files_of(blob).map(missing).collect();
+        let is_of = |range: &&mut DamagedRange| owners.iter().any(|file| file.is_of(range));
+        for range in report.damaged.iter_mut().filter(is_of) {
+            range.repaired = why.is_none();
+            range.why.clone_from(&why);
+        }
+    }
+    Ok(report)
+}
+
+impl MissingFile {
+    fn is_of(&self, range: &DamagedRange) -> bool {
+        (&self.repo, &self.commit, &self.path) == (&range.repo, &range.commit, &range.path)
+    }
 }
 
 fn report(files: &StoredFiles, verdicts: &[Verdict]) -> VerifyReport {

@@ -114,12 +114,18 @@ impl NativeDownloadOptions {
 pub struct NativeVerifyOptions {
     /// Only this repository.
     pub repo: Option<String>,
+    /// Fetch damaged blocks again.
+    pub repair: Option<bool>,
 }
 
 impl NativeVerifyOptions {
     /// With the reports going to `latest`, where the caller wants to hear of them.
     pub(crate) fn into_core(self, latest: &Latest, nudge: Option<Nudge>) -> VerifyOptions {
-        VerifyOptions { repo: self.repo, progress: nudge.map(|nudge| latest.callback(nudge)) }
+        VerifyOptions {
+            repo: self.repo,
+            repair: self.repair.unwrap_or_default(),
+            progress: nudge.map(|nudge| latest.callback(nudge)),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 mod checking;
 mod child;
 mod churn;
-mod fixture;
+pub(crate) mod fixture;
 mod limits;
 mod orphan;
 mod partial;
