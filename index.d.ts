@@ -141,7 +141,8 @@ export declare interface DownloadOptions extends RevisionOptions {
  * - `ERR_READ_ONLY`: the store is opened read-only, or its folder cannot be written. `ERR_CLOSED`: cache or handle is closed.
  * - `ERR_TOO_LARGE`: larger than this Node's buffers, strings or mappings; `chunks()`, `subarray()` and `stream()` go further.
  * - `ERR_VERSION_MISMATCH`: the store or the addon is of another version than this package.
- * - `ERR_UNSUPPORTED_FILESYSTEM`: the folder's file system cannot hold the store. `ERR_IO`: any other failure of the system.
+ * - `ERR_UNSUPPORTED_FILESYSTEM`: the folder's file system cannot hold the store, or share blocks with it.
+ * - `ERR_IO`: any other failure of the system.
  */
 export declare type ErrorCode = (typeof errorCodes)[number];
 
