@@ -24,6 +24,7 @@ const WRONG_OPEN_OPTIONS: [object, RegExp][] = [
   [{ connections: 65 }, /option "connections"/],
   [{ stallTimeout: 1.5 }, /option "stallTimeout" must be a whole number of at least 1, got 1.5/],
   [{ retries: -1 }, /option "retries"/],
+  [{ maxBytesPerSecond: 0 }, /option "maxBytesPerSecond" must be a whole number of at least 1, got 0/],
   [{ maxSize: 0 }, /option "maxSize" must be a whole number of at least 1, got 0/],
   [{ retries: Number.NaN }, /option "retries"/],
   [{ retires: 3 }, /unknown option "retires": did you mean "retries"\?/],

@@ -11,7 +11,7 @@ use crate::http::Http;
 use crate::listing::Listing;
 use crate::proxy::ProxyOptions;
 use crate::scan;
-use crate::transfer::{self, Pool, RangeSink, TransferRequest};
+use crate::transfer::{self, Bandwidth, Pool, RangeSink, Shared, TransferRequest};
 
 /// How to reach a Hub.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct HubOptions {
     pub stall_timeout: Duration,
     /// Failures in a row, without any progress between them, that are tried again. Default 5.
     pub retries: u32,
+    /// Most bytes per second that all transfers of the client receive together. Default no limit.
+    pub max_bytes_per_second: Option<u64>,
     /// Proxies of all requests. Default none.
     pub proxy: ProxyOptions,
     /// Files (or folders of files) with certificates in PEM form whose authorities are trusted besides the system's.
@@ -46,6 +48,7 @@ impl Default for HubOptions {
             connections: 8,
             stall_timeout: Duration::from_secs(30),
             retries: 5,
+            max_bytes_per_second: None,
             proxy: ProxyOptions::default(),
             certificate_authorities: Vec::new(),
         }
@@ -62,6 +65,7 @@ impl std::fmt::Debug for HubOptions {
             .field("connections", &self.connections)
             .field("stall_timeout", &self.stall_timeout)
             .field("retries", &self.retries)
+            .field("max_bytes_per_second", &self.max_bytes_per_second)
             .field("proxy", &self.proxy)
             .field("certificate_authorities", &self.certificate_authorities)
             .finish()
@@ -71,16 +75,14 @@ impl std::fmt::Debug for HubOptions {
 /// A Hub at one endpoint. Clones share connections and the connection limit.
 #[derive(Clone)]
 pub struct HubClient {
-    http: Arc<Http>,
-    pool: Arc<Pool>,
-    retries: u32,
+    shared: Shared,
 }
 
 impl HubClient {
     /// Makes a client; nothing is sent.
     ///
     /// # Errors
-    /// [`HubError::InvalidArgument`] for an endpoint, token, user agent, connection count, timeout, proxy or
+    /// [`HubError::InvalidArgument`] for an endpoint, token, user agent, connection count, timeout, limit, proxy or
     /// certificate file that cannot be used.
     pub fn new(options: HubOptions) -> Result<Self, HubError> {
         if !(1..=64).contains(&options.connections) {
@@ -89,14 +91,22 @@ impl HubClient {
         if options.stall_timeout.is_zero() {
             return Err(invalid("stall_timeout", "it must be longer than zero"));
         }
-        let (pool, retries) = (Arc::new(Pool::new(options.connections)), options.retries);
-        Ok(Self { http: Arc::new(Http::new(options)?), pool, retries })
+        if options.max_bytes_per_second == Some(0) {
+            return Err(invalid("max_bytes_per_second", "it must be more than zero"));
+        }
+        let shared = Shared {
+            pool: Arc::new(Pool::new(options.connections)),
+            bandwidth: Arc::new(Bandwidth::new(options.max_bytes_per_second)),
+            retries: options.retries,
+            http: Arc::new(Http::new(options)?),
+        };
+        Ok(Self { shared })
     }
 
     /// The endpoint's base URL without trailing slash.
     #[must_use]
     pub fn endpoint(&self) -> &str {
-        self.http.endpoint.as_str()
+        self.shared.http.endpoint.as_str()
     }
 
     /// Lists a repository at a branch, tag or commit: one request, or the paginated tree in addition when the answer
@@ -114,7 +124,7 @@ impl HubClient {
         cancel: &CancellationToken,
     ) -> Result<Listing, HubError> {
         // Boxed: callers would carry its size in futures of their own.
-        Box::pin(scan::scan(&self.http, self.retries, repo, revision, cancel)).await
+        Box::pin(scan::scan(&self.shared.http, self.shared.retries, repo, revision, cancel)).await
     }
 
     /// Asks whether a repository that was listed before has changed: one request, conditional where the earlier listing had
@@ -130,7 +140,7 @@ impl HubClient {
         etag: Option<&str>,
         cancel: &CancellationToken,
     ) -> Result<Option<Listing>, HubError> {
-        Box::pin(scan::rescan(&self.http, repo, revision, etag, cancel)).await
+        Box::pin(scan::rescan(&self.shared.http, repo, revision, etag, cancel)).await
     }
 
     /// Fetches the missing ranges of a file into `sink`: one request for the file's address, then ranged requests over
@@ -146,7 +156,7 @@ impl HubClient {
         sink: Arc<dyn RangeSink>,
         cancel: &CancellationToken,
     ) -> Result<(), HubError> {
-        transfer::run(&self.http, &self.pool, self.retries, request, sink, cancel).await
+        transfer::run(&self.shared, request, sink, cancel).await
     }
 }
 

@@ -51,6 +51,7 @@ impl Inner {
             connections: options.connections,
             stall_timeout: options.stall_timeout,
             retries: options.retries,
+            max_bytes_per_second: options.max_bytes_per_second,
             proxy: options.proxy.clone(),
             certificate_authorities: options.certificate_authorities.clone(),
         })?;

@@ -26,6 +26,8 @@ pub struct CacheOptions {
     pub stall_timeout: Duration,
     /// Tries after a failure without progress. Default: 5.
     pub retries: u32,
+    /// Most bytes per second that all downloads of the cache receive together. Default: no limit.
+    pub max_bytes_per_second: Option<u64>,
     /// Most bytes to store: before a download that would exceed it, least recently used complete quants go, never one that is
     /// being downloaded, is marked `keep` or has a file open in this process. Default: no limit.
     pub max_size: Option<u64>,
@@ -49,6 +51,7 @@ impl Default for CacheOptions {
             connections: 8,
             stall_timeout: Duration::from_secs(30),
             retries: 5,
+            max_bytes_per_second: None,
             max_size: None,
             proxy: ProxyOptions::default(),
             certificate_authorities: Vec::new(),

@@ -29,6 +29,8 @@ pub struct NativeOpenOptions {
     pub stall_timeout: Option<f64>,
     /// Tries after the first.
     pub retries: Option<u32>,
+    /// Bytes per second of all downloads together.
+    pub max_bytes_per_second: Option<f64>,
     /// Bytes.
     pub max_size: Option<f64>,
     /// Proxy of `http` URLs.
@@ -57,6 +59,7 @@ impl From<NativeOpenOptions> for CacheOptions {
                 .stall_timeout
                 .map_or(default.stall_timeout, |ms| Duration::from_millis(from_js(ms))),
             retries: options.retries.unwrap_or(default.retries),
+            max_bytes_per_second: options.max_bytes_per_second.map(from_js),
             max_size: options.max_size.map(from_js),
             proxy: ProxyOptions {
                 http: options.http_proxy,

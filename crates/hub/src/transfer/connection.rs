@@ -34,7 +34,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// `dismissed` is the number of connections that are asked to stop after their piece.
     pub(crate) fn new(job: Arc<Job>, dismissed: Arc<AtomicUsize>, permit: OwnedSemaphorePermit) -> Self {
-        let writer = Writer::new(Arc::clone(&job.sink), Arc::clone(&job.buffers));
+        let writer = Writer::new(Arc::clone(&job.sink), Arc::clone(&job.buffers), Arc::clone(&job.waits));
         let retry = Retry::new(job.retries);
         Self { job, writer, retry, renewals: 0, rate: None, dismissed, _permit: permit }
     }
@@ -143,6 +143,9 @@ impl Connection {
             }
             let wanted_more = self.store(piece, position, &chunk).await?;
             position += chunk.len() as u64;
+            if piece.unless_lost(self.job.bandwidth.take(chunk.len(), &self.job.waits)).await.is_none() {
+                return Ok(());
+            }
             // Reading to the body's end keeps the connection usable for the next request.
             if !wanted_more && position < extent.end {
                 return Ok(());

@@ -10,12 +10,14 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::RangeSink;
+use super::bandwidth::Bandwidth;
+use super::buffers::Buffers;
 use super::connection::Connection;
 use super::growth::Growth;
 use super::plan::Plan;
 use super::pool::{Pool, Share};
 use super::source::Source;
-use super::writer::Buffers;
+use super::waits::Waits;
 use crate::error::HubError;
 use crate::http::Http;
 
@@ -34,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) size: u64,
     pub(crate) sink: Arc<dyn RangeSink>,
     pub(crate) buffers: Arc<Buffers>,
+    pub(crate) bandwidth: Arc<Bandwidth>,
+    pub(crate) waits: Arc<Waits>,
     pub(crate) retries: u32,
     /// Cancelled by the caller, or when a connection failed for good.
     pub(crate) stop: CancellationToken,
@@ -104,9 +108,9 @@ impl Crew {
 
     /// Looks at the connections, `elapsed` after the last time.
     fn check(&mut self, now: Instant, elapsed: Duration) -> Result<(), HubError> {
-        let Job { plan, buffers, .. } = &*self.job;
+        let Job { plan, waits, .. } = &*self.job;
         let measured = elapsed.min(plan.age(now));
-        self.growth.window(plan.received(), buffers.waited(), measured, self.connections.len());
+        self.growth.window(plan.received(), waits.total(), measured, self.connections.len());
         // Where this process itself was asleep, what came meanwhile has not been read yet.
         if elapsed < ASLEEP {
             plan.rescue(now);

@@ -5,6 +5,8 @@
 //! measures the rate and decides how many there are.
 
 mod active;
+mod bandwidth;
+mod buffers;
 mod connection;
 mod crew;
 mod growth;
@@ -15,6 +17,7 @@ mod plan;
 mod pool;
 mod response;
 mod source;
+mod waits;
 mod writer;
 
 use std::ops::Range;
@@ -28,11 +31,11 @@ use crate::http::Http;
 use crate::listing::Digest;
 use crate::name::{check_path, check_repo, check_revision};
 
+pub(crate) use bandwidth::Bandwidth;
 use crew::{Crew, Job};
 use plan::Plan;
 pub(crate) use pool::Pool;
 use source::Source;
-use writer::Buffers;
 
 /// A file to fetch, as a [`Listing`](crate::Listing) described it.
 #[derive(Debug, Clone)]
@@ -62,10 +65,17 @@ pub trait RangeSink: Send + Sync + 'static {
     fn write(&self, offset: u64, bytes: Bytes) -> Result<(), SinkError>;
 }
 
+/// What the transfers of a client share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) http: Arc<Http>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) bandwidth: Arc<Bandwidth>,
+    pub(crate) retries: u32,
+}
+
 pub(crate) async fn run(
-    http: &Arc<Http>,
-    pool: &Arc<Pool>,
-    retries: u32,
+    shared: &Shared,
     request: &TransferRequest,
     sink: Arc<dyn RangeSink>,
     cancel: &CancellationToken,
@@ -74,13 +84,16 @@ pub(crate) async fn run(
     if request.missing.iter().all(Range::is_empty) {
         return Ok(());
     }
+    let Shared { http, pool, bandwidth, retries } = shared.clone();
     let job = Arc::new(Job {
-        http: Arc::clone(http),
-        pool: Arc::clone(pool),
-        source: Source::new(Arc::clone(http), request.clone()),
+        source: Source::new(Arc::clone(&http), request.clone()),
         plan: Arc::new(Plan::new(&request.missing, http.stall_timeout)),
         size: request.size,
-        buffers: Arc::new(Buffers::new(request.size)),
+        buffers: pool.buffers(),
+        http,
+        pool,
+        bandwidth,
+        waits: Arc::default(),
         sink,
         retries,
         stop: cancel.child_token(),

@@ -3,12 +3,13 @@
 //! Each transfer has a right to an equal part of them, and to one at least: where there are more transfers than connections they
 //! take turns. What others do not want is for anybody.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::buffers::Buffers;
 use crate::error::HubError;
 
 /// A permit is one connection that carries file bytes.
@@ -20,6 +21,7 @@ pub(crate) struct Pool {
     waiting: AtomicUsize,
     /// Connections that transfers lack of their equal part, those without any apart.
     lacking: AtomicUsize,
+    buffers: Mutex<Weak<Buffers>>,
 }
 
 impl Pool {
@@ -30,11 +32,22 @@ impl Pool {
             transfers: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             lacking: AtomicUsize::new(0),
+            buffers: Mutex::default(),
         }
     }
 
     pub(crate) fn size(&self) -> usize {
         self.size
+    }
+
+    /// The buffers of all transfers there are.
+    pub(crate) fn buffers(&self) -> Arc<Buffers> {
+        let mut known = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        known.upgrade().unwrap_or_else(|| {
+            let buffers = Arc::new(Buffers::new(2 * self.size));
+            *known = Arc::downgrade(&buffers);
+            buffers
+        })
     }
 
     /// One more transfer.

@@ -11,6 +11,7 @@ mod cancellation;
 mod connections;
 mod faults;
 mod large;
+mod memory;
 mod origins;
 mod refusals;
 mod scan;
