@@ -1,6 +1,6 @@
 import test from 'ava'
 import { randomBytes } from '../support/content.js'
-import { openStored, openStore, REPO } from '../support/store.js'
+import { openStore, openStored, REPO } from '../support/store.js'
 import { MIB } from './half-way.js'
 
 test('a download at a limited rate brings the same bytes', async (t) => {

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import type { FaultHook, RequestRecord } from '../../local-hub/index.js'
 import { randomBytes } from '../support/content.js'
-import { openStored, openStore, REPO } from '../support/store.js'
+import { openStore, openStored, REPO } from '../support/store.js'
 import { cdnBytes, MIB } from './half-way.js'
 
 const SIZE = 128 * MIB
