@@ -1,12 +1,12 @@
 import anyTest from 'ava'
-import { holdAt } from '../e2e/half-way.js'
+import { holdAt, MIB } from '../e2e/half-way.js'
 import { ggufFiles } from '../support/repository.js'
 import { openBench } from './command.js'
 import { HAS_TERMINALS } from './terminal.js'
 
 const test = HAS_TERMINALS ? anyTest : anyTest.skip
 const REPO = 'acme/model'
-const SIZE = 8_000_000
+const SIZE = 8 * MIB
 const SHARDS = Object.fromEntries(
   [1, 2, 3].map((shard) => {
     const path = `model-0000${shard}-of-00003.safetensors`
@@ -19,15 +19,15 @@ test('one bar for the whole and one for each file in motion, and none is left at
   const bench = await openBench(t, { [REPO]: SHARDS })
   const held = holdAt(bench.hub, SIZE / 2)
   const terminal = bench.terminal(['pull', REPO])
-  await terminal.waitFor(/acme\/model model +\u2588+\u2591+ +50% {2}12 of 24 MB/)
+  await terminal.waitFor(/acme\/model model +\u2588+\u2591+ +50% {2}12\.5 of 25\.1 MB/)
   for (const shard of [1, 2, 3]) {
-    await terminal.waitFor(new RegExp(` model ${shard}/3 +\u2588+\u2591+ +50% +4 of 8 MB`))
+    await terminal.waitFor(new RegExp(` model ${shard}/3 +\u2588+\u2591+ +50% +4\\.1 of 8\\.3 MB`))
   }
   held.open()
   t.is(await terminal.status, 0)
   // What comes after the bars were cleared.
   const rest = terminal.screen.slice(terminal.screen.lastIndexOf('\u001b[0J'))
-  t.regex(rest, /acme\/model model: 3 files, 24 MB.*Ready: 24 MB downloaded/s)
+  t.regex(rest, /acme\/model model: 3 files, 25\.1 MB.*Ready: 25\.1 MB downloaded/s)
   t.notRegex(rest, /[\u2588\u2591]/)
   t.true(
     terminal.screen.lastIndexOf('\u001b[?25h') > terminal.screen.lastIndexOf('\u001b[?25l'),
@@ -38,7 +38,7 @@ test('one bar for the whole and one for each file in motion, and none is left at
 test('rate and remaining time are shown while bytes come', async (t) => {
   const bench = await openBench(t, { [REPO]: SHARDS }, { throttle: 4_000_000 })
   const terminal = bench.terminal(['pull', REPO])
-  await terminal.waitFor(/ of 24 MB {2}[\d.]+ [kM]B\/s {2}\d:\d\d left/)
+  await terminal.waitFor(/ of 25\.1 MB {2}[\d.]+ [kM]B\/s {2}\d:\d\d left/)
   t.is(await terminal.status, 0)
 })
 

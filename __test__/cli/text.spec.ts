@@ -3,7 +3,7 @@ import { layoutLine } from '#dist/cli/bar.js'
 import { formatClock, formatDuration } from '#dist/cli/duration.js'
 import { formatPart, formatPercent, formatSize, parseSize } from '#dist/cli/size.js'
 import { renderTable } from '#dist/cli/table.js'
-import { nearest, truncate, widthOf, wrap } from '#dist/cli/text.js'
+import { nearest, truncate, truncatePath, widthOf, wrap } from '#dist/cli/text.js'
 
 test('sizes are written as people read them', (t) => {
   t.deepEqual([0, 999, 1000, 1_234_567, 4_100_000_000].map(formatSize), [
@@ -52,6 +52,13 @@ test('a text is shortened in its middle, by what it takes on a terminal', (t) =>
   const wide = '\u6a21\u578b\u6a21\u578b\u6a21\u578b'
   for (let width = 0; width <= 12; width += 1) t.true(widthOf(truncate(wide, width)) <= width, `${width}`)
   t.is(truncate(wide, 12), wide)
+})
+
+test('a path loses its leading folders first', (t) => {
+  t.is(truncatePath('onnx/model_q4.onnx', 18), 'onnx/model_q4.onnx')
+  t.is(truncatePath('onnx/model_q4.onnx', 16), '\u2026/model_q4.onnx')
+  t.is(truncatePath('a/b/model_q4.onnx', 16), '\u2026/model_q4.onnx')
+  t.is(truncatePath('onnx/model_q4.onnx', 11), truncate('onnx/model_q4.onnx', 11))
 })
 
 test('a text is wrapped between words', (t) => {

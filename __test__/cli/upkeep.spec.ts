@@ -49,14 +49,11 @@ test('verify: damage is status 4, told by file and place, with the commands that
 test('prune --dry-run says what would go, prune lets it go', async (t) => {
   const bench = await openTwo(t)
   const dry = await bench.print('prune', '--dry-run', '--max-size', '6MB')
-  t.regex(
-    dry,
-    /^would go {2}acme\/model q8\n1 quant, 0 leftovers and 0 unfinished downloads would go: [\d.]+ MB would be given back/,
-  )
+  t.regex(dry, /^would go {2}acme\/model q8\nWould go: 1 quant; [\d.]+ MB to be given back to the disk$/m)
   t.regex(await bench.print('ls'), /q8/)
   t.regex(
     await bench.print('prune', '--max-size', '6MB'),
-    /^removed {2}acme\/model q8\n1 quant, .* removed: [\d.]+ MB given back/,
+    /^removed {2}acme\/model q8\nRemoved: 1 quant; [\d.]+ MB given back to the disk$/m,
   )
   const listed = await bench.print('ls')
   t.notRegex(listed, /q8/)

@@ -88,5 +88,5 @@ function shortName(path: string): string {
 }
 
 function fileLine({ path, loaded, total }: FileProgress): Line {
-  return { name: `  ${shortName(path)}`, loaded, total, facts: [formatPart(loaded, total)] }
+  return { name: shortName(path), indent: 2, loaded, total, facts: [formatPart(loaded, total)] }
 }

@@ -1,6 +1,6 @@
 import { formatClock } from './duration.js'
 import { formatPart, formatPercent, formatSize } from './size.js'
-import { pad, truncate, widthOf } from './text.js'
+import { pad, truncate, truncatePath, widthOf } from './text.js'
 
 const FULL = '\u2588'
 const EMPTY = '\u2591'
@@ -15,6 +15,8 @@ const PERCENT = 4
 /** What one line of progress shows. */
 export interface Line {
   name: string
+  /** Columns before the name. */
+  indent?: number
   loaded: number
   total: number
   /** The most important last: the first are left out where there is no room. */
@@ -25,12 +27,12 @@ export interface Line {
  * `name [bar] 45%  facts` in fewer columns than the terminal has, so that no terminal wraps it. Where name, bar and facts
  * begin depends on the terminal alone: lines stand below each other.
  */
-export function layoutLine({ name, loaded, total, facts }: Line, columns: number): string {
+export function layoutLine({ name, indent = 0, loaded, total, facts }: Line, columns: number): string {
   const width = Math.max(columns - 1, 1)
   const barWidth = between(Math.floor(width / BAR.part), BAR)
   const nameWidth = between(width - barWidth - PERCENT - 2 - FACTS, NAME)
   const start = [
-    pad(truncate(name, nameWidth), nameWidth),
+    ' '.repeat(indent) + pad(truncatePath(name, nameWidth - indent), nameWidth - indent),
     drawBar(loaded, total, barWidth),
     formatPercent(loaded, total).padStart(PERCENT),
   ].join(' ')

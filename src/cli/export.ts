@@ -14,7 +14,7 @@ import { count } from './text.js'
 type ExportedFile = ExportReport['files'][number]
 
 interface ExportFlags {
-  quant: string[]
+  quant?: string[]
   link?: 'auto' | 'reflink' | 'copy'
   overwrite?: boolean
 }
@@ -26,7 +26,7 @@ export function addExport(program: Command): void {
     .description('write stored quants as plain files, for programs that want paths')
     .argument('<repo>', 'name or owner/name')
     .argument('<dir>', 'folder to write into; made if needed')
-    .option('-q, --quant <quant>', 'stored quant to write; may be given several times', collect, [])
+    .option('-q, --quant <quant>', 'stored quant to write; may be given several times', collect)
     .addOption(link.choices(['auto', 'reflink', 'copy']))
     .option('--overwrite', 'replace files that exist')
     .action(perform(exportQuants))
@@ -35,7 +35,7 @@ export function addExport(program: Command): void {
 async function exportQuants(session: Session<ExportFlags>, repo: string, directory: string): Promise<void> {
   const { options, revision, signal } = session
   const cache = await session.open()
-  const quants = options.quant.length > 0 ? options.quant : [onlyStored(session, cache, repo)]
+  const quants = options.quant ?? [onlyStored(session, cache, repo)]
   const written = new Map<string, ExportedFile>()
   for (const quant of quants) {
     const { onProgress, stop } = follow(session, `${repo} ${quant}`)

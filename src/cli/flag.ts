@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander'
 import { parseSize } from './size.js'
 
 /** For options that may be given several times. */
-export function collect(value: string, previous: string[]): string[] {
+export function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value]
 }
 

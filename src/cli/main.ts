@@ -10,13 +10,10 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error
-  // Help and version were asked for and are printed.
-  if (error.code === 'commander.help') {
-    process.stderr.write(program.helpInformation())
-    process.exitCode = 2
-  } else if (error.exitCode !== 0) {
+  // Help and version are printed already, also the help that a missing command gets.
+  if (error.exitCode !== 0) {
     const failure = explainUsage(error)
-    tell(new Output({ json: process.argv.includes('--json') }), failure)
+    if (error.code !== 'commander.help') tell(new Output({ json: process.argv.includes('--json') }), failure)
     process.exitCode = failure.status
   }
 }

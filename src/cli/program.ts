@@ -17,7 +17,7 @@ const EPILOG = `
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 damaged bytes, 130 interrupted.
 Results go to stdout, everything else to stderr.`
 
-/** The command line. What it cannot parse is thrown as a CommanderError; nothing of that is printed. */
+/** The command line. What it cannot parse is thrown as a CommanderError, and not printed. */
 export function createProgram(): Command {
   const program = new Command('model-cache')
     .description(
@@ -28,7 +28,7 @@ export function createProgram(): Command {
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
-    .configureOutput({ writeErr: () => {} })
+    .configureOutput({ outputError: () => {} })
     .addHelpText('after', EPILOG)
   addGlobalOptions(program)
   for (const add of [

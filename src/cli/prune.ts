@@ -28,11 +28,15 @@ async function prune(session: Session<PruneFlags>): Promise<void> {
 
 function printReport({ output }: Session, report: PruneReport): void {
   const { quants, orphans, partials, freed, reusable, kept, dryRun } = report
-  const gone = dryRun ? 'would go' : 'removed'
-  for (const { repo, quant } of quants) output.print(`${gone}  ${repo} ${quant}`)
-  const leftovers = `${count(orphans, 'leftover')} and ${count(partials, 'unfinished download')}`
-  const freeing = `${formatSize(freed)} ${dryRun ? 'would be given' : 'given'} back to the disk`
-  output.print(`${count(quants.length, 'quant')}, ${leftovers} ${gone}: ${freeing}`, 'bold')
+  for (const { repo, quant } of quants) output.print(`${dryRun ? 'would go' : 'removed'}  ${repo} ${quant}`)
+  const parts = [
+    quants.length > 0 ? count(quants.length, 'quant') : undefined,
+    orphans > 0 ? count(orphans, 'leftover') : undefined,
+    partials > 0 ? count(partials, 'unfinished download') : undefined,
+  ].filter((part) => part !== undefined)
+  const [what, freeing] = dryRun ? ['Would go', 'to be given'] : ['Removed', 'given']
+  const all = parts.join(', ') || 'nothing'
+  output.print(`${what}: ${all}; ${formatSize(freed)} ${freeing} back to the disk`, 'bold')
   if (reusable > 0)
     output.note(`${formatSize(reusable)} are free inside the store, for the next download`, 'dim')
   for (const { path, why } of kept) output.note(`kept ${path}: ${why}`)

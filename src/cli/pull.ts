@@ -13,8 +13,8 @@ import { count } from './text.js'
 import { Transfer } from './transfer.js'
 
 interface PullFlags {
-  quant: string[]
-  file: string[]
+  quant?: string[]
+  file?: string[]
   keep?: boolean
 }
 
@@ -23,23 +23,23 @@ export function addPull(program: Command): void {
     .command('pull')
     .description('download quants or files; an interrupted download goes on where it stopped')
     .argument('<repo>', 'name or owner/name')
-    .option('-q, --quant <quant>', 'quant to download; may be given several times', collect, [])
-    .option('-f, --file <path>', 'file to download; may be given several times', collect, [])
+    .option('-q, --quant <quant>', 'quant to download; may be given several times', collect)
+    .option('-f, --file <path>', 'file to download; may be given several times', collect)
     .option('--keep', 'never remove it to make room for others')
     .action(perform(pull))
 }
 
 async function pull(session: Session<PullFlags>, repo: string): Promise<void> {
   const { options, output, signal, revision } = session
+  const { quant: named = [], file: paths = [] } = options
   const cache = await session.open()
   const manifest = await cache.scanRepo(repo, { ...revision, signal })
   noteStale(output, manifest)
-  const named = options.quant.length + options.file.length > 0
-  const quants = named ? options.quant : await chooseQuants(session, manifest)
-  if (quants.length + options.file.length === 0) return leave(session)
+  const quants = named.length + paths.length > 0 ? named : await chooseQuants(session, manifest)
+  if (quants.length + paths.length === 0) return leave(session)
   const items = [
     ...quants.map((quant) => quantItem(cache, manifest, quant)),
-    ...options.file.map((path) => fileItem(cache, manifest, path)),
+    ...paths.map((path) => fileItem(cache, manifest, path)),
   ]
   const start = performance.now()
   const transfer = new Transfer(session, resumeCommand(session, manifest.repo, quants))
@@ -55,9 +55,9 @@ function leave(session: Session): void {
 
 /** The command that goes on with what was begun, also where the quants were chosen at the prompt. */
 function resumeCommand(session: Session<PullFlags>, repo: string, quants: string[]): string {
-  const { options } = session
-  const flags = [...quants.flatMap((quant) => ['-q', quant]), ...options.file.flatMap((path) => ['-f', path])]
-  return session.commandLine('pull', repo, ...flags, ...(options.keep ? ['--keep'] : []))
+  const { file = [], keep } = session.options
+  const flags = [...quants.flatMap((quant) => ['-q', quant]), ...file.flatMap((path) => ['-f', path])]
+  return session.commandLine('pull', repo, ...flags, ...(keep ? ['--keep'] : []))
 }
 
 function printReady(output: Output, { repo, revision, commit }: Manifest, ready: Item[]): void {

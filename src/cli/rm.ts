@@ -7,8 +7,8 @@ import { formatSize } from './size.js'
 import { count } from './text.js'
 
 interface RmFlags {
-  quant: string[]
-  file: string[]
+  quant?: string[]
+  file?: string[]
 }
 
 export function addRm(program: Command): void {
@@ -16,8 +16,8 @@ export function addRm(program: Command): void {
     .command('rm')
     .description('remove a repository, or some of its quants and files; what others share stays')
     .argument('<repo>', 'name or owner/name')
-    .option('-q, --quant <quant>', 'this quant only; may be given several times', collect, [])
-    .option('-f, --file <path>', 'this file only; may be given several times', collect, [])
+    .option('-q, --quant <quant>', 'this quant only; may be given several times', collect)
+    .option('-f, --file <path>', 'this file only; may be given several times', collect)
     .action(perform(remove))
 }
 
@@ -32,11 +32,12 @@ async function removeNamed(
   repo: string,
   session: Session<RmFlags>,
 ): Promise<RemoveReport> {
-  const { options, revision } = session
-  if (options.quant.length + options.file.length === 0) return cache.removeRepo(repo, revision)
+  const { revision } = session
+  const { quant: quants = [], file: paths = [] } = session.options
+  if (quants.length + paths.length === 0) return cache.removeRepo(repo, revision)
   const reports: RemoveReport[] = []
-  for (const quant of options.quant) reports.push(await cache.removeQuant(repo, quant, revision))
-  for (const path of options.file) reports.push(await cache.removeFile(repo, path, revision))
+  for (const quant of quants) reports.push(await cache.removeQuant(repo, quant, revision))
+  for (const path of paths) reports.push(await cache.removeFile(repo, path, revision))
   return reports.reduce(add)
 }
 

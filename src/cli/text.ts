@@ -21,6 +21,17 @@ export function truncate(text: string, width: number): string {
   return head.join('') + ELLIPSIS + tail.join('')
 }
 
+/** Shortens a path by its leading folders, and then in its middle. */
+export function truncatePath(path: string, width: number): string {
+  const folders = path.split('/')
+  for (let left = folders.length; left > 0; left -= 1) {
+    const tail = folders.slice(folders.length - left).join('/')
+    const short = left < folders.length ? `${ELLIPSIS}/${tail}` : tail
+    if (widthOf(short) <= width) return short
+  }
+  return truncate(path, width)
+}
+
 /** As many graphemes as fit. */
 function take(graphemes: string[], width: number): string[] {
   const taken: string[] = []
