@@ -140,7 +140,12 @@ test('verify checks each block when it is first handed out, and names a damaged 
   t.true(checked?.subarray(0, 4 * MIB).equals(BYTES.subarray(0, 4 * MIB)))
   t.true(checked?.subarray(-10).equals(BYTES.subarray(-10)))
   const corrupt = { code: 'ERR_CORRUPT' }
-  t.throws(() => checked?.buffer, corrupt)
+  const error = t.throws(() => checked?.buffer, corrupt)
+  t.like(error, { repo: REPO, path: 'model.onnx' })
+  t.regex(
+    error?.message ?? '',
+    /^model\.onnx of acme\/model is damaged: .* at offset 4194304 .*verify\(\) with repair/,
+  )
   t.throws(() => checked?.subarray(4 * MIB, 4 * MIB + 1), corrupt)
   await t.throwsAsync(async () => checked?.arrayBuffer(), corrupt)
   await t.throwsAsync(async () => new Response(checked?.stream()).arrayBuffer())

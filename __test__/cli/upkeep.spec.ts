@@ -46,6 +46,17 @@ test('verify: damage is status 4, told by file and place, with the commands that
   await bench.print('verify')
 })
 
+test('verify --repair fetches what is damaged again, and is status 0 then', async (t) => {
+  const bench = await openTwo(t)
+  await damageWeights(bench)
+  t.regex((await bench.run('verify')).stderr, /Fetch damaged blocks again: model-cache verify --repair/)
+  t.is(
+    await bench.print('verify', '--repair'),
+    `repaired  ${REPO}/${Q8}, 4.1 MB at byte 0\n5 files, 10.4 MB checked: all is intact\n`,
+  )
+  t.is(await bench.print('verify'), '5 files, 10.4 MB checked: all is intact\n')
+})
+
 test('prune --dry-run says what would go, prune lets it go', async (t) => {
   const bench = await openTwo(t)
   const dry = await bench.print('prune', '--dry-run', '--max-size', '6MB')

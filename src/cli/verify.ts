@@ -6,19 +6,26 @@ import { perform, type Session } from './session.js'
 import { formatSize } from './size.js'
 import { count } from './text.js'
 
+interface VerifyFlags {
+  repair?: boolean
+}
+
 export function addVerify(program: Command): void {
   program
     .command('verify')
     .description('compare every stored byte with its checksum')
     .argument('[repo]', 'this repository only')
+    .option('--repair', 'fetch damaged blocks again')
     .action(perform(verify))
 }
 
-async function verify(session: Session, repo: string | undefined): Promise<void> {
+async function verify(session: Session<VerifyFlags>, repo: string | undefined): Promise<void> {
   const { signal, output } = session
+  const { repair } = session.options
   const cache = await session.open()
   const { onProgress, stop } = follow(session, 'Checking')
-  const report = await cache.verify({ signal, onProgress, ...(repo !== undefined && { repo }) })
+  const options = { ...(repo !== undefined && { repo }), ...(repair && { repair }) }
+  const report = await cache.verify({ signal, onProgress, ...options })
   stop()
   if (!isIntact(report)) session.status = NOT_INTACT
   output.result(report, () => printReport(session, report))
@@ -44,9 +51,12 @@ function printReport({ output }: Session, report: VerifyReport): void {
 }
 
 /** What to do about what was found. */
-function noteNext(session: Session, { damaged, missing, orphans }: VerifyReport): void {
+function noteNext(session: Session<VerifyFlags>, { damaged, missing, orphans }: VerifyReport): void {
   const { output } = session
-  for (const { repo, path } of damaged.filter(({ repaired }) => !repaired)) {
+  const left = damaged.filter(({ repaired }) => !repaired)
+  if (left.length > 0 && !session.options.repair)
+    output.note(`Fetch damaged blocks again: ${session.commandLine('verify', '--repair')}`)
+  for (const { repo, path } of left) {
     const [remove, pull] = ['rm', 'pull'].map((name) => session.commandLine(name, repo, '-f', path))
     output.note(`Replace what is damaged: ${remove} && ${pull}`)
   }

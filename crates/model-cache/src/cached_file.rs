@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tabagent_storage::{BlobReader, Digest, Extent, INLINE_LIMIT, Mapping, StorageError};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::inner::Inner;
 use crate::lookup::Lookup;
 
@@ -33,7 +33,8 @@ impl CachedFile {
             else {
                 return Ok(None);
             };
-            if let Some(reader) = inner.store.reader(&file.blob_name())? {
+            let reader = inner.store.reader(&file.blob_name());
+            if let Some(reader) = reader.map_err(|error| named(repo, path, error))? {
                 return Ok(Some(Self {
                     repo: scope.repo,
                     commit: scope.commit,
@@ -44,11 +45,8 @@ impl CachedFile {
                 }));
             }
         }
-        Err(StorageError::Corrupt {
-            what: format!("{path} of {repo}"),
-            reason: "its record names a blob that is not there".to_owned(),
-        }
-        .into())
+        let reason = "its record names a blob that is not there".to_owned();
+        Err(Error::Damaged { repo: repo.to_owned(), path: path.to_owned(), reason })
     }
 
     /// Repository id.
@@ -115,12 +113,23 @@ impl CachedFile {
         self.reader.extents()
     }
 
-    /// Checks the CRC32C of every 4 MiB block that `range` touches.
+    /// Checks the CRC32C of every 4 MiB block that `range` touches and that no handle of the file in this process has checked
+    /// before, on a few threads when they are many.
     ///
     /// # Errors
-    /// `ERR_CORRUPT` names the block.
+    /// `ERR_CORRUPT` names the file and the offset of its first damaged block.
     pub fn verify(&self, range: Range<u64>) -> Result<()> {
-        Ok(self.reader.verify(range)?)
+        self.reader.verify(range).map_err(|error| named(&self.repo, &self.path, error))
+    }
+}
+
+/// Damage of a blob, said of the file that was asked for.
+fn named(repo: &str, path: &str, error: StorageError) -> Error {
+    match error {
+        StorageError::Corrupt { reason, .. } => {
+            Error::Damaged { repo: repo.to_owned(), path: path.to_owned(), reason }
+        }
+        other => other.into(),
     }
 }
 

@@ -119,6 +119,19 @@ pub enum Error {
         /// Bytes there would be without everything that may go.
         available: u64,
     },
+    /// Stored bytes of a file are damaged or gone.
+    #[error(
+        "{path} of {repo} is damaged: {reason}; verify() with repair fetches just that again, or remove it and download it \
+         again"
+    )]
+    Damaged {
+        /// Repository.
+        repo: String,
+        /// Path of the file.
+        path: String,
+        /// Which bytes, and what does not fit.
+        reason: String,
+    },
     /// The cache was closed.
     #[error("the model cache at {path} is closed; open it again")]
     Closed {
@@ -178,6 +191,7 @@ impl Error {
             Self::Integrity { .. } => "ERR_INTEGRITY",
             Self::InUse { .. } => "ERR_IN_USE",
             Self::OverLimit { .. } => "ERR_NO_SPACE",
+            Self::Damaged { .. } => "ERR_CORRUPT",
             Self::Closed { .. } => "ERR_CLOSED",
             Self::Hub(error) => hub_code(error),
             Self::Storage(error) => storage_code(error),
@@ -195,9 +209,9 @@ impl Error {
             | Self::NotInFolder { repo, .. }
             | Self::Offline { repo, .. }
             | Self::InUse { repo, .. } => ErrorFields::of(repo, None),
-            Self::FileNotFound { repo, path, .. } | Self::NotDownloaded { repo, path, .. } => {
-                ErrorFields::of(repo, Some(path))
-            }
+            Self::FileNotFound { repo, path, .. }
+            | Self::Damaged { repo, path, .. }
+            | Self::NotDownloaded { repo, path, .. } => ErrorFields::of(repo, Some(path)),
             Self::Integrity { repo, path, expected, actual } => ErrorFields {
                 expected: Some(expected.clone()),
                 actual: Some(actual.clone()),

@@ -188,6 +188,23 @@ fn a_damaged_block_is_found_and_named_and_the_others_are_fine() {
 }
 
 #[test]
+fn of_many_damaged_blocks_the_first_is_told_whoever_finds_it() {
+    let (_folder, store) = new_store();
+    let content = Content::dense(31, 60 * MIB);
+    let incarnation = add(&store, &content);
+    for at in [13 * MIB, 29 * MIB, 55 * MIB] {
+        write(&store, &incarnation, content.size, at, &[!content.bytes(at..at + 1)[0]]);
+    }
+    let reader = store.reader(&content.name()).unwrap().unwrap();
+    for _ in 0..3 {
+        let message = reader.verify(0..content.size).unwrap_err().to_string();
+        assert!(message.contains(&format!("at offset {}", 3 * BLOCK_SIZE)), "{message}");
+    }
+    reader.verify(0..12 * MIB).unwrap();
+    reader.verify(32 * MIB..52 * MIB).unwrap();
+}
+
+#[test]
 fn a_block_is_checked_once_per_reader() {
     let (_folder, store) = new_store();
     let content = Content::dense(10, BLOCK_SIZE + 10);
