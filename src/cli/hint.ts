@@ -42,7 +42,7 @@ const HINTS: Partial<Record<ErrorCode, Hint>> = {
     `Make room with ${commandLine(options, 'rm', 'REPO')}, or name a folder on another disk with --cache-dir.`,
   ],
   ERR_CORRUPT: (_, { options }) => [
-    `Find what is damaged, and how to replace it: ${commandLine(options, 'verify')}`,
+    `Find what is damaged, and fetch it again: ${commandLine(options, 'verify', '--repair')}`,
   ],
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { VerifyReport } from '../index.js'
+import { commandLine } from './command-line.js'
 import { NOT_INTACT } from './failure.js'
 import { follow } from './follow.js'
 import { perform, type Session } from './session.js'
@@ -51,20 +52,23 @@ function printReport({ output }: Session, report: VerifyReport): void {
 }
 
 /** What to do about what was found. */
-function noteNext(session: Session<VerifyFlags>, { damaged, missing, orphans }: VerifyReport): void {
-  const { output } = session
-  const left = damaged.filter(({ repaired }) => !repaired)
-  if (left.length > 0 && !session.options.repair)
-    output.note(`Fetch damaged blocks again: ${session.commandLine('verify', '--repair')}`)
-  for (const { repo, path } of left) {
-    const [remove, pull] = ['rm', 'pull'].map((name) => session.commandLine(name, repo, '-f', path))
-    output.note(`Replace what is damaged: ${remove} && ${pull}`)
-  }
-  for (const { repo, path } of missing) {
+function noteNext(session: Session<VerifyFlags>, report: VerifyReport): void {
+  const { output, options } = session
+  const left = report.damaged.filter(({ repaired }) => !repaired)
+  if (left.length > 0 && !options.repair) {
+    output.note(`Fetch what is damaged again: ${session.commandLine('verify', '--repair')}`)
+  } else for (const file of left) noteReplacement(session, file)
+  for (const { repo, path } of report.missing) {
     output.note(`Download what is missing: ${session.commandLine('pull', repo, '-f', path)}`)
   }
-  if (orphans > 0) {
-    const what = `${count(orphans, 'leftover')} that nothing refers to`
+  if (report.orphans > 0) {
+    const what = `${count(report.orphans, 'leftover')} that nothing refers to`
     output.note(`${what} can go: ${session.commandLine('prune')}`, 'dim')
   }
+}
+
+/** What is left where the repair did not succeed. */
+function noteReplacement({ output, options }: Session, { repo, path }: { repo: string; path: string }): void {
+  const [remove, pull] = ['rm', 'pull'].map((name) => commandLine(options, name, repo, '-f', path))
+  output.note(`Replace what is damaged: ${remove} && ${pull}`)
 }
