@@ -50,16 +50,16 @@ impl Store {
     pub fn activity(&self) -> Result<Activity> {
         let mut activity = Activity::default();
         for file in self.lock_files()? {
-            let name = lease_name(&file);
-            let group =
-                file.rsplit_once('-').map(|(group, _)| group).filter(|_| file.starts_with(ANNOUNCEMENT));
-            if (name.is_none() && group.is_none()) || !LockFile::is_held(&self.locks().join(&file))? {
-                continue;
+            let path = self.locks().join(&file);
+            if let Some(name) = lease_name(&file) {
+                if LockFile::is_held(&path)? {
+                    activity.leases.insert(name, self.leased_bytes(&name));
+                }
+            } else if let Some((group, _)) = file.rsplit_once('-').filter(|_| file.starts_with(ANNOUNCEMENT))
+                && LockFile::is_held_empty(&path)?
+            {
+                activity.announcements.insert(group.to_owned());
             }
-            if let Some(name) = name {
-                activity.leases.insert(name, self.leased_bytes(&name));
-            }
-            activity.announcements.extend(group.map(str::to_owned));
         }
         Ok(activity)
     }

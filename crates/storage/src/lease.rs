@@ -150,11 +150,14 @@ impl Store {
                 reason: "another process looks at it; call again".to_owned(),
             });
         };
-        // From here on the name is announced, so it does no harm that a sweep looks like a holder for an instant.
+        let presence = Presence { lock };
+        // A sweep may have marked the new file before it was locked.
+        let marked = presence.lock.file().set_len(0);
+        marked.map_err(|error| StorageError::io("write a lock file", &path, error))?;
         for file in self.lock_files()?.iter().filter(|file| file.starts_with(&group)) {
             LockFile::sweep(&self.locks().join(file))?;
         }
-        Ok(Presence { lock })
+        Ok(presence)
     }
 
     /// Whether someone announces `name` now.
@@ -164,7 +167,7 @@ impl Store {
     pub fn is_present(&self, name: &str) -> Result<bool> {
         let group = announcement(name);
         for file in self.lock_files()?.iter().filter(|file| file.starts_with(&group)) {
-            if LockFile::is_held(&self.locks().join(file))? {
+            if LockFile::is_held_empty(&self.locks().join(file))? {
                 return Ok(true);
             }
         }

@@ -60,9 +60,23 @@ impl LockFile {
         }
     }
 
+    /// As [`is_held`](Self::is_held), for files whose holders leave them empty. A sweep holds a dead one's, too, for an instant, and
+    /// has marked it.
+    pub(crate) fn is_held_empty(path: &Path) -> Result<bool> {
+        let Some(file) = existing(path)? else { return Ok(false) };
+        Ok(!granted(file.try_lock_shared(), path)? && file.metadata().is_ok_and(|file| file.len() == 0))
+    }
+
     /// Removes the file at `path` when nobody holds its lock.
     pub(crate) fn sweep(path: &Path) -> Result<()> {
-        let Some(file) = existing(path)? else { return Ok(()) };
+        let Some(file) = open(path, OpenOptions::new().read(true).write(true))? else { return Ok(()) };
+        // Nobody holds it, and nobody can: what a dead holder noted goes first.
+        if !granted(file.try_lock_shared(), path)? {
+            return Ok(());
+        }
+        file.set_len(0)
+            .and_then(|()| file.unlock())
+            .map_err(|e| StorageError::io("empty a lock file", path, e))?;
         if granted(file.try_lock(), path)? && platform::is_file_at(&file, path).unwrap_or(false) {
             fs::remove_file(path).ok();
         }
@@ -107,7 +121,11 @@ fn create(path: &Path) -> Result<LockDescriptor> {
 }
 
 fn existing(path: &Path) -> Result<Option<LockDescriptor>> {
-    match LockDescriptor::open(|| File::open(path)) {
+    open(path, OpenOptions::new().read(true))
+}
+
+fn open(path: &Path, options: &OpenOptions) -> Result<Option<LockDescriptor>> {
+    match LockDescriptor::open(|| options.open(path)) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StorageError::io("open a lock file", path, error)),

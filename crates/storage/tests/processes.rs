@@ -242,9 +242,16 @@ fn probes_that_meet_take_each_other_for_nobody() {
     assert!(store.activity().unwrap().announces("q4"));
     peer.kill();
     let mut left = std::fs::read_dir(folder.path().join("store/locks")).unwrap();
-    let file = std::fs::File::open(left.next().unwrap().unwrap().path()).unwrap();
+    let path = left.next().unwrap().unwrap().path();
+    let file = std::fs::File::options().write(true).open(path).unwrap();
     // What another probe does, for an instant.
     file.try_lock_shared().unwrap();
+    assert!(!store.is_present("q4").unwrap());
+    assert_eq!(store.activity().unwrap(), tabagent_storage::Activity::default());
+    // What removes the file does this, for an instant.
+    file.set_len(1).unwrap();
+    file.unlock().unwrap();
+    file.try_lock().unwrap();
     assert!(!store.is_present("q4").unwrap());
     assert_eq!(store.activity().unwrap(), tabagent_storage::Activity::default());
 }
