@@ -143,7 +143,11 @@ impl Store {
         between: impl FnOnce(),
     ) -> Result<Found> {
         let incarnation = Incarnation::random()?;
-        lease.note(Some(&incarnation))?;
+        if let Err(error) = lease.note(Some(&incarnation)) {
+            // On a full disk it is the first to fail, and does not know what is needed.
+            self.check_room(size)?;
+            return Err(error);
+        }
         self.reserve(incarnation, size)?;
         between();
         let name = *lease.name();
