@@ -5,10 +5,11 @@ use std::sync::Mutex;
 use super::fixture::{Content, add, add_inline, delete_chunks, new_store, write};
 use crate::check::{CheckWatch, Verdict};
 use crate::digest::BlobName;
-use crate::key::Key;
+use crate::key::{EndpointId, Key, RepoScope};
 use crate::layout::{BLOCK_SIZE, CHUNK_SIZE};
 use crate::platform;
-use crate::table::{Blobs, InlineBytes, Inlines};
+use crate::record::UseRecord;
+use crate::table::{Blobs, InlineBytes, Inlines, Uses};
 
 const MIB: u64 = 1 << 20;
 
@@ -110,6 +111,36 @@ fn a_blob_whose_chunks_are_gone_is_lost_and_one_with_a_damaged_header_cannot_be_
     let verdicts = store.check_blobs(&[lost.name(), unreadable.name()], &Heard::new(usize::MAX)).unwrap();
     assert_eq!(verdicts[0], Some(Verdict::Lost { size: lost.size, incarnation }));
     assert!(matches!(&verdicts[1], Some(Verdict::Unreadable { .. })), "{verdicts:?}");
+}
+
+#[test]
+fn a_lost_blob_is_forgotten_with_its_files_unless_it_is_another_reservation_s_by_now() {
+    let (_folder, store) = new_store();
+    let content = Content::dense(8, 3 * MIB);
+    let gone = add(&store, &content);
+    let scope =
+        RepoScope { endpoint: EndpointId::of("x"), repo: "acme/m".to_owned(), commit: "c".repeat(40) };
+    let (used, path) = (Key::usage(&content.name(), &scope, "a"), "a".to_owned());
+    store.write(|t| t.put::<Uses>(&used, &UseRecord { path })).unwrap();
+    delete_chunks(&store, &gone, content.size);
+    // Somebody has stored it again since the check.
+    let here = add(&store, &content);
+    let forget = |incarnation| {
+        let mut heard = Vec::new();
+        let also = |_: &crate::WriteTransaction<'_>, scope: &RepoScope, path: &str| {
+            heard.push((scope.clone(), path.to_owned()));
+            Ok(())
+        };
+        (store.forget_lost(&content.name(), incarnation, also).unwrap(), heard)
+    };
+    assert_eq!(forget(gone), (false, Vec::new()));
+    assert!(store.reader(&content.name()).unwrap().is_some());
+    let lease = store.try_lease(&content.name()).unwrap();
+    assert_eq!(forget(here), (false, Vec::new()), "somebody is at work on it");
+    drop(lease);
+    assert_eq!(forget(here), (true, vec![(scope, "a".to_owned())]));
+    assert_eq!(store.blob(&content.name()).unwrap(), None);
+    assert_eq!(store.orphans().unwrap(), crate::Orphans::default());
 }
 
 #[test]

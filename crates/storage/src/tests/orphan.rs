@@ -193,6 +193,15 @@ fn a_reservation_that_is_recorded_while_orphans_are_looked_for_is_none() {
 }
 
 #[test]
+fn a_reservation_that_is_made_while_orphans_are_looked_for_is_none() {
+    let (folder, store, _) = used_store();
+    let mut peer = None;
+    let orphans = store.orphans_between(|| peer = Some(stopped_peer(folder.path())));
+    assert_eq!(orphans.unwrap(), Orphans::default());
+    peer.unwrap().kill();
+}
+
+#[test]
 fn a_store_without_a_lock_folder_has_no_lock_files() {
     let (folder, store, _) = used_store();
     std::fs::remove_dir_all(folder.path().join("store/locks")).unwrap();
