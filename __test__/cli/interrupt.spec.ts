@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import test, { type ExecutionContext } from 'ava'
 import { cdnBytes, holdAt, MIB, SLACK } from '../e2e/half-way.js'
 import { ggufFiles } from '../support/repository.js'
@@ -62,17 +65,25 @@ for (const [signal, status] of [
   })
 }
 
-test('a second Ctrl-C ends at once', async (t) => {
-  const bench = await openBench(t, { [REPO]: FILES })
-  holdAt(bench.hub, HALF)
-  const child = bench.start(PULL)
-  child.stderr.once('data', () => {
+const NEVER_ENDS = `
+  import { Interrupt } from '#dist/cli/interrupt.js'
+  const interrupt = new Interrupt()
+  interrupt.listen()
+  interrupt.happened.catch(() => console.log('stopping'))
+  setInterval(() => {}, 1000)
+  console.log('running')`
+
+test('a second Ctrl-C ends at once what does not end by itself', async (t) => {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', NEVER_ENDS])
+  t.teardown(() => child.kill('SIGKILL'))
+  const closed = once(child, 'close')
+  const lines: string[] = []
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line)
     child.kill('SIGINT')
-    child.kill('SIGINT')
-  })
-  const { status, stderr } = await ended(child)
-  t.is(status, 130)
-  t.false(stderr.includes('ERR_'), stderr)
+  }
+  t.deepEqual(lines, ['running', 'stopping'])
+  t.deepEqual(await closed, [130, null])
 })
 
 test('the command to go on repeats the options, quoted for the shell, and never the token', async (t) => {
