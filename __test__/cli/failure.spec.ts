@@ -88,7 +88,7 @@ test('a gated repository: where to ask for access, and how to pass a token', asy
   t.true(stderr.includes(`visit ${bench.hub.url}/${REPO} to ask for access`), stderr)
   t.true(
     stderr.includes(
-      `A token is passed in HF_TOKEN or with --token; accounts make one at ${bench.hub.url}/settings/tokens`,
+      `  A token is passed in HF_TOKEN or with --token.\n  Accounts make one at ${bench.hub.url}/settings/tokens\n`,
     ),
   )
   const refused = await bench.run('pull', REPO, '-q', 'Q8_0', '--token', 'hf_other')

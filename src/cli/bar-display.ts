@@ -38,9 +38,10 @@ export class BarDisplay implements Display {
     this.#newsAt = performance.now()
     this.#whole ??= this.#bars.create(1, 0, { line: () => this.#wholeLine() })
     const files = whole.files.slice(0, this.#room)
+    const hidden = whole.files.length - files.length
     this.#removeAllBut(files)
     for (const file of files) {
-      const payload = { line: () => fileLine(file) }
+      const payload = { line: () => fileLine(file, file === files.at(-1) ? hidden : 0) }
       const bar = this.#files.get(file.path)
       if (bar) bar.update(0, payload)
       else this.#files.set(file.path, this.#bars.create(1, 0, payload))
@@ -67,18 +68,12 @@ export class BarDisplay implements Display {
   }
 
   #wholeLine(): Line {
-    const { label = '', loaded = 0, total = 0, bytesPerSecond = 0, files = [] } = this.#news ?? {}
+    const { label = '', loaded = 0, total = 0, bytesPerSecond = 0 } = this.#news ?? {}
     const silent = performance.now() - this.#newsAt > SILENCE
-    const hidden = files.length - this.#files.size
     const facts = silent
       ? [formatPart(loaded, total), 'waiting for data']
       : describeRate(loaded, total, bytesPerSecond)
-    return {
-      name: label,
-      loaded,
-      total,
-      facts: [...(hidden > 0 ? [count(hidden, 'more file')] : []), ...facts],
-    }
+    return { name: label, loaded, total, facts }
   }
 }
 
@@ -87,6 +82,8 @@ function shortName(path: string): string {
   return path.replace(/-0*(\d+)-of-0*(\d+)\.\w+$/, ' $1/$2')
 }
 
-function fileLine({ path, loaded, total }: FileProgress): Line {
-  return { name: shortName(path), indent: 2, loaded, total, facts: [formatPart(loaded, total)] }
+/** `hidden` files in motion have no line of their own. */
+function fileLine({ path, loaded, total }: FileProgress, hidden: number): Line {
+  const others = hidden > 0 ? [`and ${count(hidden, 'more file')}`] : []
+  return { name: shortName(path), indent: 2, loaded, total, facts: [formatPart(loaded, total), ...others] }
 }

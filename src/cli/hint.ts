@@ -21,7 +21,7 @@ export function hintsFor(error: ModelCacheError, situation: Situation): string[]
 const HINTS: Partial<Record<ErrorCode, Hint>> = {
   ERR_REPO_NOT_FOUND: ({ repo }, situation) => [
     ...suggest(repo, situation.cache?.listManifests().map((manifest) => manifest.repo) ?? []),
-    ...(situation.cache?.authenticated ? [] : [passToken(situation)]),
+    ...(situation.cache?.authenticated ? [] : passToken(situation)),
   ],
   ERR_QUANT_NOT_FOUND: ({ repo = 'REPO' }, { options }) => [
     `See sizes and formats: ${commandLine(options, 'scan', repo)}`,
@@ -30,8 +30,8 @@ const HINTS: Partial<Record<ErrorCode, Hint>> = {
     ...suggest(path, pathsOf(repo, cache, options)),
     `See what is there: ${commandLine(options, 'scan', '--files', repo)}`,
   ],
-  ERR_GATED: (_, situation) => [passToken(situation)],
-  ERR_UNAUTHORIZED: (_, situation) => [passToken(situation)],
+  ERR_GATED: (_, situation) => passToken(situation),
+  ERR_UNAUTHORIZED: (_, situation) => passToken(situation),
   ERR_RATE_LIMITED: ({ retryAfter }) =>
     retryAfter === undefined ? [] : [`The endpoint asks to wait ${formatDuration(retryAfter)}.`],
   ERR_OFFLINE: () => ['Leave out --offline, and unset HF_HUB_OFFLINE.'],
@@ -46,9 +46,9 @@ const HINTS: Partial<Record<ErrorCode, Hint>> = {
   ],
 }
 
-function passToken({ cache }: Situation): string {
-  const where = cache ? `; accounts make one at ${cache.endpoint.replace(/\/$/, '')}/settings/tokens` : ''
-  return `A token is passed in HF_TOKEN or with --token${where}`
+function passToken({ cache }: Situation): string[] {
+  const page = cache && `${cache.endpoint.replace(/\/$/, '')}/settings/tokens`
+  return ['A token is passed in HF_TOKEN or with --token.', ...(page ? [`Accounts make one at ${page}`] : [])]
 }
 
 function suggest(given: string | undefined, known: Iterable<string>): string[] {
