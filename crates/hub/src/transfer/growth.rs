@@ -1,8 +1,8 @@
 //! How many connections a transfer should have.
 //!
 //! One connection is fastest where the server does not throttle; where it does, the rate grows with their number. So:
-//! begin with one, double while the rate follows (where it follows exactly, twice at once), and go back one step when it does not. Where the connections wait for the
-//! disk, more of them would only hold more memory: then go back a step at once.
+//! begin with one, double while the rate follows (twice at once where it follows exactly), and go back one step when it does
+//! not. Where the connections wait for the disk, more of them would only hold more memory: then go back a step at once.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use std::time::Duration;
 const FAST: u64 = 256 << 20;
 /// A shorter window is not looked at.
 const SHORTEST: Duration = Duration::from_millis(50);
+/// Below this rate per connection (64 MiB/s) a gain is hardly this machine's noise: then twice a step at once.
+const SLOW: u64 = 64 << 20;
 /// Windows a step may take to show its gain: new connections begin slowly.
 const PATIENCE: u32 = 5;
 /// Windows until a step that did not pay is tried again: the measurement may have been unlucky, or conditions may
@@ -99,6 +101,7 @@ impl Growth {
             self.step = Step::Measure;
             return;
         }
+        let times = if per_connection < SLOW { times } else { 2 };
         self.target = (before * times).min(self.most);
         self.step = Step::Try { before, rate, windows: PATIENCE - 1 };
     }
@@ -131,6 +134,11 @@ mod tests {
     fn grows_quickly_where_each_connection_is_throttled() {
         assert_eq!(targets(8, 6, |connections| (connections as u64) << 21), [2, 8, 8, 8, 8, 8]);
         assert_eq!(targets(6, 5, |connections| (connections as u64) << 21), [2, 6, 6, 6, 6]);
+    }
+
+    #[test]
+    fn grows_step_by_step_where_connections_are_fast() {
+        assert_eq!(targets(8, 4, |connections| (connections as u64) * (10 << 20)), [2, 4, 8, 8]);
     }
 
     #[test]

@@ -13,6 +13,9 @@ use super::growth::per_second;
 /// As good as nothing: 1 KiB per second.
 const TRICKLE: u64 = 1 << 10;
 
+/// What came within less than this of the answer's beginning counts as if it had taken so long: it came at once.
+const SHORTEST: Duration = Duration::from_millis(50);
+
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     at: Instant,
@@ -86,7 +89,8 @@ impl Pace {
     pub(crate) fn rate(&self, now: Instant) -> Option<u64> {
         let old = |sample: &&Sample| now.saturating_duration_since(sample.at) >= self.span;
         let from = self.samples.iter().rev().find(old).or(self.samples.front())?;
-        let rate = per_second(self.received - from.received, now.saturating_duration_since(from.at));
+        let span = now.saturating_duration_since(from.at).max(SHORTEST);
+        let rate = per_second(self.received - from.received, span);
         (self.received > 0).then_some(rate)
     }
 
@@ -152,6 +156,15 @@ mod tests {
         assert_eq!((pace.rate(now), pace.recent(now)), (Some(33), Some(50)));
         let (pace, now) = delivered(15);
         assert_eq!((pace.rate(now), pace.recent(now), pace.usual(now)), (Some(0), Some(0), 60));
+    }
+
+    #[test]
+    fn the_first_bytes_are_no_rate() {
+        let now = Instant::now();
+        let mut pace = Pace::begin(now, SPAN);
+        assert_eq!(pace.rate(now), None);
+        pace.take(1000, now);
+        assert_eq!(pace.rate(now), Some(20_000));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::piece::Piece;
 
 /// A piece that ends sooner than this is left alone: a new request costs as much, and what is on its way in the old answer is
 /// lost.
-const NOT_WORTH_IT: Duration = Duration::from_millis(250);
+const NOT_WORTH_IT: Duration = Duration::from_millis(500);
 /// A connection that brings nothing, or far less than usual, for this long loses what it has left. At most half the stall
 /// timeout.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -235,7 +235,7 @@ impl State {
             let (Some(rate), Some(range)) = (active.rate(now), active.rest.back_mut()) else { continue };
             let end = end_of_last_piece(range, rate);
             // What ends soon anyway need not be cut.
-            if left > NOT_WORTH_IT * 2 && end < range.end {
+            if left > NOT_WORTH_IT && end < range.end {
                 tails.push(end..range.end);
                 range.end = end;
             }
