@@ -9,8 +9,8 @@ use std::ops::Range;
 const PART: u64 = 8 << 20;
 /// Length of a piece while no rate is known: 16 MiB.
 const FIRST_PIECE: u64 = 16 << 20;
-/// The same where others wait for the connection: 1 MiB.
-const FIRST_BRIEF_PIECE: u64 = 1 << 20;
+/// The same where others wait for the connection: 4 MiB, so that small files come whole.
+const FIRST_BRIEF_PIECE: u64 = 4 << 20;
 /// Near the end of the file, and when they are split, pieces are no shorter than this: 1 MiB.
 pub(crate) const SMALLEST_HALF: u64 = 1 << 20;
 /// Where others wait, pieces end at multiples of this: 4 KiB.

@@ -57,7 +57,7 @@ fn where_others_wait_pieces_are_no_longer_than_half_a_second() {
     let rates = [None, Some(1), Some(30 * MIB), Some(1 << 40)];
     let pieces = rates.map(|rate| plan.take(rate, true, now).unwrap());
     let ends: Vec<_> = pieces.iter().map(|piece| piece.rest().unwrap().end).collect();
-    assert_eq!(ends, [MIB, MIB + SMALLEST_CUT, 16 * MIB + SMALLEST_CUT, 100 * MIB]);
+    assert_eq!(ends, [4 * MIB, 4 * MIB + SMALLEST_CUT, 19 * MIB + SMALLEST_CUT, 100 * MIB]);
 }
 
 #[test]
