@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { mustRun, ROOT } from './command.mjs'
 import { packageProgram } from './node-modules.mjs'
@@ -15,6 +15,8 @@ async function runCompiler() {
   removeStale('build', '.')
   const advice = 'TypeScript did not compile: see the messages above.'
   await mustRun(process.execPath, [packageProgram('typescript/bin/tsc'), '-b', 'tsconfig.test.json'], advice)
+  // The compiler makes no file executable, and a tarball keeps the mode; not every installer sets it.
+  chmodSync(join(ROOT, 'dist/cli/main.js'), 0o755)
 }
 
 /** Removes what was compiled from a source that is gone, so that no test of yesterday runs. */

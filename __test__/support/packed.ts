@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, symlink } from 'node:fs/promises'
+import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import type { ExecutionContext } from 'ava'
@@ -31,7 +31,6 @@ export async function installPacked(t: ExecutionContext): Promise<string> {
   }
   await mkdir(join(project, 'node_modules', '.bin'))
   for (const [name, file] of Object.entries<string>(bin)) {
-    await chmod(join(folder, file), 0o755)
     await symlink(join(folder, file), join(project, 'node_modules', '.bin', name), 'file')
   }
   return project
