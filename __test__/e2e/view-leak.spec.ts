@@ -33,12 +33,16 @@ onLinux('40,000 times opened, read and closed leave no mapping, no reader and no
   openClose(20_000)
   t.true(await collect(() => cache.stats().views === 0))
   const before = { mappings: await storeMappings(path), readers: cache.stats().readers }
-  const memory = await anonymousMemory()
-  openClose(40_000)
-  t.true(await collect(() => cache.stats().views === 0))
-  t.deepEqual({ mappings: await storeMappings(path), readers: cache.stats().readers }, before)
-  // A leak of 700 bytes a time would be 27 MiB; V8's own heap moves by less than 16.
-  t.true((await anonymousMemory()) - memory < 20 * MIB)
+  const growth: number[] = []
+  // A leak of 700 bytes a time is 27 MiB in each round. V8's own heap may move by 16, and by more in a round on a busy machine.
+  while (growth.length < 4 && !growth.some((bytes) => bytes < 20 * MIB)) {
+    const memory = await anonymousMemory()
+    openClose(40_000)
+    t.true(await collect(() => cache.stats().views === 0))
+    t.deepEqual({ mappings: await storeMappings(path), readers: cache.stats().readers }, before)
+    growth.push((await anonymousMemory()) - memory)
+  }
+  t.true(Math.min(...growth) < 20 * MIB, `${growth}`)
 })
 
 onLinux(
