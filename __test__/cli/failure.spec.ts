@@ -16,6 +16,7 @@ test('wrong usage is status 2, and says what is right', async (t) => {
     [['scan', 'a', 'b'], /too many arguments/],
     [['scan', 'a/b/c'], /repo must be `name` or `owner\/name`/],
     [['scan', REPO, '--endpoint', 'nowhere'], /option "endpoint" must be an http or https URL/],
+    [['pull', REPO, '--limit-rate', 'fast'], /--limit-rate <size>.*Expected a size such as 50GB/],
     [['export', REPO, 'x', '--link', 'hard'], /Allowed choices are auto, reflink, copy/],
     [['completion', 'ksh'], /Allowed choices are bash, zsh, fish/],
   ]

@@ -90,16 +90,40 @@ test('the command to go on repeats the options, quoted for the shell, and never 
   const bench = await openBench(t, { [REPO]: FILES }, { tokens: ['hf_secret'] })
   holdAt(bench.hub, HALF)
   const folder = `${bench.store}/it's a folder`
-  const child = bench.start([...PULL, '--cache-dir', folder, '--token', 'hf_secret', '--revision', 'main'])
+  const options = [
+    '--cache-dir',
+    folder,
+    '--token',
+    'hf_secret',
+    '--revision',
+    'main',
+    '--limit-rate',
+    '1MB/s',
+  ]
+  const child = bench.start([...PULL, ...options])
   child.stderr.once('data', () => child.kill('SIGINT'))
   const { status, stderr } = await ended(child)
   t.is(status, 130)
   t.false(stderr.includes('hf_secret'))
   t.true(
     stderr.includes(
-      `pull ${REPO} -q Q4_K_M --revision main --cache-dir '${bench.store}/it'\\''s a folder' --token TOKEN\n`,
+      `pull ${REPO} -q Q4_K_M --limit-rate 1000000 --revision main --cache-dir '${bench.store}/it'\\''s a folder' --token TOKEN\n`,
     ),
   )
+})
+
+test('--limit-rate holds a download back', async (t) => {
+  const bench = await openBench(t, { [REPO]: FILES })
+  const child = bench.start([...PULL, '--limit-rate', '100kB', '--json'])
+  const stop = ended(child)
+  // Without the limit all bytes would be here before so many reports.
+  let reports = 0
+  for await (const line of createInterface({ input: child.stderr })) {
+    if (JSON.parse(line).progress.loaded > 0) reports += 1
+    if (reports === 5) child.kill('SIGINT')
+  }
+  t.is((await stop).status, 130)
+  t.true(cdnBytes(bench.hub) < HALF, `${cdnBytes(bench.hub)} bytes`)
 })
 
 test('a lost network says the same', async (t) => {

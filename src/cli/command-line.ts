@@ -5,6 +5,8 @@ export interface GlobalOptions {
   token?: string
   revision?: string
   offline?: boolean
+  /** Bytes per second. */
+  limitRate?: number
   json?: boolean
   quiet?: boolean
 }

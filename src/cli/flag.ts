@@ -6,6 +6,11 @@ export function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value]
 }
 
+/** For options that take a rate: a size, of one second also where it does not say so. */
+export function readRate(value: string): number {
+  return readSize(value.replace(/\/s$/i, ''))
+}
+
 /** For options that take a size. */
 export function readSize(value: string): number {
   const size = parseSize(value)

@@ -3,6 +3,7 @@ import { addCat } from './cat.js'
 import { addComplete } from './complete.js'
 import { addCompletion } from './completion.js'
 import { addExport } from './export.js'
+import { readRate } from './flag.js'
 import { addImport } from './import.js'
 import { addInfo } from './info.js'
 import { addLs } from './ls.js'
@@ -46,6 +47,7 @@ function addGlobalOptions(program: Command): void {
     .option('--token <token>', 'access token (HF_TOKEN, else the token file of huggingface_hub)')
     .option('--revision <name>', 'branch, tag or commit (main)')
     .option('--offline', 'never use the network (HF_HUB_OFFLINE)')
+    .option('--limit-rate <size>', 'most to download in a second, such as 10MB', readRate)
     .option('--json', 'print one JSON document; progress as JSON lines on stderr')
     .option('--quiet', 'print results and failures only')
 }

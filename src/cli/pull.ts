@@ -55,9 +55,14 @@ function leave(session: Session): void {
 
 /** The command that goes on with what was begun, also where the quants were chosen at the prompt. */
 function resumeCommand(session: Session<PullFlags>, repo: string, quants: string[]): string {
-  const { file = [], keep } = session.options
-  const flags = [...quants.flatMap((quant) => ['-q', quant]), ...file.flatMap((path) => ['-f', path])]
-  return session.commandLine('pull', repo, ...flags, ...(keep ? ['--keep'] : []))
+  const { file = [], keep, limitRate } = session.options
+  const flags = [
+    ...quants.flatMap((quant) => ['-q', quant]),
+    ...file.flatMap((path) => ['-f', path]),
+    ...(keep ? ['--keep'] : []),
+    ...(limitRate === undefined ? [] : ['--limit-rate', String(limitRate)]),
+  ]
+  return session.commandLine('pull', repo, ...flags)
 }
 
 function printReady(output: Output, { repo, revision, commit }: Manifest, ready: Item[]): void {

@@ -86,12 +86,13 @@ export class Session<Options extends object = object> {
   }
 
   get #openOptions(): OpenOptions {
-    const { cacheDir, endpoint, token, offline } = this.options
+    const { cacheDir, endpoint, token, offline, limitRate } = this.options
     return {
       ...(cacheDir !== undefined && { path: cacheDir }),
       ...(endpoint !== undefined && { endpoint }),
       ...(token !== undefined && { token }),
       ...(offline !== undefined && { offline }),
+      ...(limitRate !== undefined && { maxBytesPerSecond: limitRate }),
     }
   }
 }
