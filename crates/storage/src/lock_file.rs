@@ -70,13 +70,13 @@ impl LockFile {
     /// Removes the file at `path` when nobody holds its lock.
     pub(crate) fn sweep(path: &Path) -> Result<()> {
         let Some(file) = open(path, OpenOptions::new().read(true).write(true))? else { return Ok(()) };
-        // Nobody holds it, and nobody can: what a dead holder noted goes first.
+        // Nobody holds it, and nobody can while it is marked.
         if !granted(file.try_lock_shared(), path)? {
             return Ok(());
         }
-        file.set_len(0)
+        file.set_len(1)
             .and_then(|()| file.unlock())
-            .map_err(|e| StorageError::io("empty a lock file", path, e))?;
+            .map_err(|e| StorageError::io("mark a lock file", path, e))?;
         if granted(file.try_lock(), path)? && platform::is_file_at(&file, path).unwrap_or(false) {
             fs::remove_file(path).ok();
         }

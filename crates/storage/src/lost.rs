@@ -30,6 +30,10 @@ impl Store {
                 record.state != BlobState::Partial && record.incarnation == incarnation.0
             };
             let Some(record) = record.filter(lost) else { return Ok(None) };
+            // All inline blobs have the same incarnation: somebody may have stored this one again.
+            if record.state == BlobState::Inline && t.contains::<Inlines>(&Key::inline(name))? {
+                return Ok(None);
+            }
             for (key, scope, path) in uses_of(t, name)? {
                 also(t, &scope, &path)?;
                 t.delete::<Files>(&Key::file(&scope, &path))?;

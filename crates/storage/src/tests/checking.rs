@@ -144,6 +144,27 @@ fn a_lost_blob_is_forgotten_with_its_files_unless_it_is_another_reservation_s_by
 }
 
 #[test]
+fn a_lost_inline_blob_is_forgotten_unless_its_bytes_are_there_again() {
+    let (_folder, store) = new_store();
+    let name = BlobName::of(b"bytes");
+    let lose = || {
+        add_inline(&store, &name, b"bytes");
+        store.write(|t| t.delete::<Inlines>(&Key::inline(&name))).unwrap();
+        match store.check_blobs(&[name], &Heard::new(usize::MAX)).unwrap().remove(0) {
+            Some(Verdict::Lost { incarnation, .. }) => incarnation,
+            other => panic!("{other:?}"),
+        }
+    };
+    let gone = lose();
+    add_inline(&store, &name, b"bytes");
+    assert!(!store.forget_lost(&name, gone, |_, _, _| Ok(())).unwrap());
+    assert!(store.reader(&name).unwrap().is_some());
+    let gone = lose();
+    assert!(store.forget_lost(&name, gone, |_, _, _| Ok(())).unwrap());
+    assert_eq!(store.blob(&name).unwrap(), None);
+}
+
+#[test]
 fn a_check_ends_when_nobody_wants_it_any_more() {
     let (_folder, store) = new_store();
     let contents: Vec<Content> = (10..20).map(|seed| Content::dense(seed, 8 * MIB)).collect();
