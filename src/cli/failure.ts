@@ -1,5 +1,6 @@
 import type { CommanderError } from 'commander'
 import { type ErrorCode, isModelCacheError } from '../index.js'
+import { commandLine } from './command-line.js'
 import { hintsFor, type Situation } from './hint.js'
 import { Interrupted } from './interrupt.js'
 import type { Output } from './output.js'
@@ -86,14 +87,15 @@ export function isResumable({ code }: Failure): boolean {
   return code === INTERRUPTED || (RESUMABLE as readonly string[]).includes(code)
 }
 
-/** What a parser of arguments says, without its own prefix. */
-export function explainUsage(error: CommanderError): Failure {
+/** What a parser of arguments says, without its own prefix and brackets, and how to see what the `command` it read takes. */
+export function explainUsage(error: CommanderError, command: string | undefined): Failure {
   const [message = '', ...hints] = error.message.replace(/^error: /, '').split('\n')
+  const help = command === undefined ? commandLine({}, '--help') : commandLine({}, command, '--help')
   return {
     status: WRONG_USAGE,
     code: 'ERR_INVALID_ARGUMENT',
     message,
-    hints: hints.filter(Boolean),
+    hints: [...hints.filter(Boolean).map((hint) => hint.replace(/^\((.*)\)$/, '$1')), `See: ${help}`],
     fields: {},
   }
 }

@@ -19,9 +19,10 @@ export function hintsFor(error: ModelCacheError, situation: Situation): string[]
 }
 
 const HINTS: Partial<Record<ErrorCode, Hint>> = {
-  ERR_REPO_NOT_FOUND: ({ repo }, situation) => [
+  ERR_REPO_NOT_FOUND: ({ repo, url }, situation) => [
     ...suggest(repo, situation.cache?.listManifests().map((manifest) => manifest.repo) ?? []),
-    ...(situation.cache?.authenticated ? [] : passToken(situation)),
+    // Where the store itself was asked, a token changes nothing.
+    ...(url === undefined || situation.cache?.authenticated ? [] : passToken(situation)),
   ],
   ERR_QUANT_NOT_FOUND: ({ repo = 'REPO' }, { options }) => [
     `See sizes and formats: ${commandLine(options, 'scan', repo)}`,

@@ -12,7 +12,8 @@ try {
   if (!(error instanceof CommanderError)) throw error
   // Help and version are printed already, also the help that a missing command gets.
   if (error.exitCode !== 0) {
-    const failure = explainUsage(error)
+    const command = program.commands.find((command) => command.name() === program.args[0])
+    const failure = explainUsage(error, command?.name())
     if (error.code !== 'commander.help') tell(new Output({ json: process.argv.includes('--json') }), failure)
     process.exitCode = failure.status
   }

@@ -26,7 +26,7 @@ export function createProgram(): Command {
     )
     .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'explain a command')
-    .helpCommand(false)
+    .helpCommand('help [command]', 'explain a command')
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({ outputError: () => {} })
