@@ -4,8 +4,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::waits::Waits;
+use crate::error::HubError;
 
 /// What was not used counts for so long: timers are late, and what they lose would be lost for good.
 const CREDIT: Duration = Duration::from_millis(100);
@@ -26,14 +28,21 @@ impl Bandwidth {
     }
 
     /// Waits until `bytes` that have come may be followed by others.
-    pub(crate) async fn take(&self, bytes: usize, waits: &Waits) {
-        let Some(rate) = self.bytes_per_second else { return };
+    pub(crate) async fn take(
+        &self,
+        bytes: usize,
+        waits: &Waits,
+        cancel: &CancellationToken,
+    ) -> Result<(), HubError> {
+        let Some(rate) = self.bytes_per_second else { return Ok(()) };
         let now = Instant::now();
         let until = self.pay(bytes, rate, now);
-        if until > now + SHORTEST_WAIT {
-            sleep_until(until).await;
-            waits.note(now);
+        if until <= now + SHORTEST_WAIT {
+            return Ok(());
         }
+        let waited = cancel.run_until_cancelled(sleep_until(until)).await;
+        waits.note(now);
+        waited.ok_or(HubError::Cancelled)
     }
 
     fn pay(&self, bytes: usize, rate: u64, now: Instant) -> Instant {
@@ -61,7 +70,7 @@ mod tests {
             let (bandwidth, waits) = (Arc::clone(&bandwidth), Arc::clone(&waits));
             tasks.spawn(async move {
                 for _ in 0..bytes.div_ceil(16 << 10) {
-                    bandwidth.take(16 << 10, &waits).await;
+                    bandwidth.take(16 << 10, &waits, &CancellationToken::new()).await.unwrap();
                 }
             });
         }
@@ -93,7 +102,17 @@ mod tests {
         let bandwidth = Bandwidth::new(Some(1000));
         tokio::time::advance(Duration::from_secs(3600)).await;
         let start = Instant::now();
-        bandwidth.take(10_000, &Waits::default()).await;
+        bandwidth.take(10_000, &Waits::default(), &CancellationToken::new()).await.unwrap();
         assert!(start.elapsed() >= Duration::from_secs(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_bandwidth_who_was_cancelled() {
+        let (bandwidth, waits, cancel) =
+            (Bandwidth::new(Some(1000)), Waits::default(), CancellationToken::new());
+        let start = Instant::now();
+        let (outcome, ()) = tokio::join!(bandwidth.take(1 << 20, &waits, &cancel), async { cancel.cancel() });
+        assert!(matches!(outcome, Err(HubError::Cancelled)), "{outcome:?}");
+        assert!(start.elapsed() < Duration::from_secs(1));
     }
 }

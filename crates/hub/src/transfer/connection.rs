@@ -46,9 +46,10 @@ impl Connection {
             self.writer.abandon().await;
             return worked;
         }
-        // What was received before a failure is kept: the next attempt continues after it.
+        // What was received before a failure is kept: the next attempt continues after it. Where it cannot be, nobody else
+        // would fetch it: that is the failure to report.
         let written = self.writer.finish().await;
-        worked.and(written)
+        written.and(worked)
     }
 
     async fn work(&mut self) -> Result<(), HubError> {
@@ -143,9 +144,8 @@ impl Connection {
             }
             let wanted_more = self.store(piece, position, &chunk).await?;
             position += chunk.len() as u64;
-            if piece.unless_lost(self.job.bandwidth.take(chunk.len(), &self.job.waits)).await.is_none() {
-                return Ok(());
-            }
+            let paid = piece.unless_lost(job.bandwidth.take(chunk.len(), &job.waits, &job.stop)).await;
+            let Some(()) = paid.transpose()? else { return Ok(()) };
             // Reading to the body's end keeps the connection usable for the next request.
             if !wanted_more && position < extent.end {
                 return Ok(());

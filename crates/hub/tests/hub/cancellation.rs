@@ -124,3 +124,18 @@ async fn a_sink_that_refuses_ends_the_transfer_without_a_retry() {
     assert_eq!(source.to_string(), "the disk is full");
     assert_eq!(world.cdn.requests().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_refuses_the_last_bytes_before_a_failure_is_told() {
+    let mut world = World::new(4_000_000, |request, content| {
+        let reply = Reply::ranged(request, content);
+        let body = reply.body();
+        Some(reply.steps([Step::Send(body[..1_100_000].to_vec()), Step::Close]))
+    })
+    .await;
+    world.options.retries = 0;
+    let client = HubClient::new(world.options.clone()).unwrap();
+    let sink = Arc::new(FullSink(AtomicBool::new(false)));
+    let outcome = client.transfer(&request(4_000_000, &[0..4_000_000]), sink, &world.cancel).await;
+    assert!(matches!(outcome, Err(HubError::Sink(_))), "{outcome:?}");
+}
