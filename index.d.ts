@@ -397,13 +397,19 @@ export declare class ModelCache implements AsyncDisposable {
     /** The stored files of a revision. */
     listFiles(repo: string, options?: RevisionOptions): FileInfo[];
     /**
-     * Removes a file, and its bytes unless other files share them. Views of it stay right. `ERR_IN_USE` while a
-     * process downloads a quant that needs it, `ERR_READ_ONLY`, `ERR_IO`.
+     * Removes a file, and its bytes unless other files share them. Views of it stay right. Fails with `ERR_FILE_NOT_FOUND`,
+     * with `ERR_IN_USE` while a process downloads a quant that needs it, `ERR_READ_ONLY` or `ERR_IO`.
      */
     removeFile(repo: string, path: string, options?: RevisionOptions): Promise<RemoveReport>;
-    /** Removes the files of a quant that no other stored quant needs; as `removeFile`, and `ERR_QUANT_NOT_FOUND`. */
+    /**
+     * Removes the files of a quant that no other stored quant needs; fails as `removeFile`, and with `ERR_REPO_NOT_FOUND` or
+     * `ERR_QUANT_NOT_FOUND`.
+     */
     removeQuant(repo: string, quant: string, options?: RevisionOptions): Promise<RemoveReport>;
-    /** Removes what is stored and known of a repository: of one revision where it is named, else of all. */
+    /**
+     * Removes what is stored and known of a repository: of one revision where it is named, else of all. Fails as `removeFile`,
+     * and with `ERR_REPO_NOT_FOUND`.
+     */
     removeRepo(repo: string, options?: RevisionOptions): Promise<RemoveReport>;
     /**
      * Writes all files of a stored quant as plain files below `directory`, under their listed paths, with the folders they
@@ -427,8 +433,8 @@ export declare class ModelCache implements AsyncDisposable {
      * except that files whose bytes are gone do not count as stored any more. With `repair` just the damaged blocks are fetched
      * again; what cannot be repaired stays as it is, and the report says why.
      *
-     * Fails with `ERR_READ_ONLY` (only with `repair`), `ERR_REPO_NOT_FOUND` for a repository that is not in the store, `ERR_CORRUPT` where the store's records
-     * themselves are damaged, or `ERR_IO`.
+     * Fails with `ERR_READ_ONLY` (only with `repair`), `ERR_REPO_NOT_FOUND` for a repository that is not in the store,
+     * `ERR_CORRUPT` where the store's records themselves are damaged, or `ERR_IO`.
      *
      * @example
      * ```ts

@@ -221,8 +221,8 @@ export class ModelCache implements AsyncDisposable {
   }
 
   /**
-   * Removes a file, and its bytes unless other files share them. Views of it stay right. `ERR_IN_USE` while a
-   * process downloads a quant that needs it, `ERR_READ_ONLY`, `ERR_IO`.
+   * Removes a file, and its bytes unless other files share them. Views of it stay right. Fails with `ERR_FILE_NOT_FOUND`,
+   * with `ERR_IN_USE` while a process downloads a quant that needs it, `ERR_READ_ONLY` or `ERR_IO`.
    */
   async removeFile(repo: string, path: string, options?: RevisionOptions): Promise<RemoveReport> {
     checkFile(repo, path)
@@ -230,7 +230,10 @@ export class ModelCache implements AsyncDisposable {
     return this.#run(() => this.#native.removeFile(repo, path, revision))
   }
 
-  /** Removes the files of a quant that no other stored quant needs; as `removeFile`, and `ERR_QUANT_NOT_FOUND`. */
+  /**
+   * Removes the files of a quant that no other stored quant needs; fails as `removeFile`, and with `ERR_REPO_NOT_FOUND` or
+   * `ERR_QUANT_NOT_FOUND`.
+   */
   async removeQuant(repo: string, quant: string, options?: RevisionOptions): Promise<RemoveReport> {
     checkRepo(repo, 'repo')
     checkString(quant, 'quant')
@@ -238,7 +241,10 @@ export class ModelCache implements AsyncDisposable {
     return this.#run(() => this.#native.removeQuant(repo, quant, revision))
   }
 
-  /** Removes what is stored and known of a repository: of one revision where it is named, else of all. */
+  /**
+   * Removes what is stored and known of a repository: of one revision where it is named, else of all. Fails as `removeFile`,
+   * and with `ERR_REPO_NOT_FOUND`.
+   */
   async removeRepo(repo: string, options?: RevisionOptions): Promise<RemoveReport> {
     checkRepo(repo, 'repo')
     const { revision } = checkOptions(options, revisionSchema)
@@ -295,8 +301,8 @@ export class ModelCache implements AsyncDisposable {
    * except that files whose bytes are gone do not count as stored any more. With `repair` just the damaged blocks are fetched
    * again; what cannot be repaired stays as it is, and the report says why.
    *
-   * Fails with `ERR_READ_ONLY` (only with `repair`), `ERR_REPO_NOT_FOUND` for a repository that is not in the store, `ERR_CORRUPT` where the store's records
-   * themselves are damaged, or `ERR_IO`.
+   * Fails with `ERR_READ_ONLY` (only with `repair`), `ERR_REPO_NOT_FOUND` for a repository that is not in the store,
+   * `ERR_CORRUPT` where the store's records themselves are damaged, or `ERR_IO`.
    *
    * @example
    * ```ts

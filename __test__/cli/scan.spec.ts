@@ -3,6 +3,8 @@ import { ggufFiles, onnxFiles } from '../support/repository.js'
 import { type Bench, openBench } from './command.js'
 import { HAS_TERMINALS } from './terminal.js'
 
+const terminalTest = HAS_TERMINALS ? test : test.skip
+
 const SIZE = 300_000
 const REPO = 'acme/model'
 const SETTINGS = {
@@ -38,6 +40,15 @@ test('scan --files lists every file once', async (t) => {
   t.regex(stdout, /^onnx\/model_q4\.onnx +300 kB +weights +not stored$/m)
 })
 
+terminalTest('what to type next is right under the options given, and never broken into lines', async (t) => {
+  const bench = await openOnnx(t)
+  const terminal = bench.terminal(['scan', REPO, '--revision', 'main'], { columns: 40 })
+  t.is(await terminal.status, 0)
+  t.regex(terminal.text, /Download one:\n {2}model-cache pull acme\/model -q QUANT --revision main\n$/)
+  const { stderr } = await bench.run('scan', REPO)
+  t.is(stderr, 'Download one: model-cache pull acme/model -q QUANT\n')
+})
+
 test('scan --json is the manifest', async (t) => {
   const bench = await openOnnx(t)
   const { document, stderr } = await bench.json('scan', REPO)
@@ -64,8 +75,6 @@ test('a repository without weights says so', async (t) => {
   t.is(status, 3)
   t.true(stderr.includes(`model-cache pull ${REPO} -f PATH`))
 })
-
-const terminalTest = HAS_TERMINALS ? test : test.skip
 
 terminalTest('on a terminal tables fit its width: names are shortened, columns left out', async (t) => {
   const long = `a-model-with-quite-a-long-name-${'7B-'.repeat(10)}instruct`

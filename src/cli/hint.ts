@@ -54,7 +54,7 @@ function passToken({ cache }: Situation): string[] {
 
 function suggest(given: string | undefined, known: Iterable<string>): string[] {
   const near = given === undefined ? undefined : nearest(given, known)
-  return near === undefined ? [] : [`Did you mean ${near}?`]
+  return near === undefined || near === given ? [] : [`Did you mean ${near}?`]
 }
 
 function pathsOf(repo: string, cache: ModelCache | undefined, { revision }: GlobalOptions): string[] {

@@ -1,6 +1,6 @@
 import { type Column, renderTable } from './table.js'
 import { type Style, Terminal } from './terminal.js'
-import { wrap } from './text.js'
+import { widthOf, wrap } from './text.js'
 
 /** What a table shows in one line: its cells, and how the line is coloured. */
 export interface Row {
@@ -39,6 +39,13 @@ export class Output {
   /** A remark for the person who watches; none with `--quiet` or `--json`. */
   note(line: string, style?: Style): void {
     if (!this.quiet && !this.json) this.#write(wrap(line, this.stderr.columns).join('\n'), style)
+  }
+
+  /** A remark that ends with a command to copy: one that does not fit has a line of its own, which is never broken. */
+  suggest(what: string, command: string, style?: Style): void {
+    if (this.quiet || this.json) return
+    const fits = widthOf(`${what}: ${command}`) <= this.stderr.columns
+    this.#write(`${wrap(`${what}:`, this.stderr.columns).join('\n')}${fits ? ' ' : '\n  '}${command}`, style)
   }
 
   /** Rows of a remark. */

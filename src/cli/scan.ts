@@ -34,7 +34,7 @@ async function scan(session: Session<ScanFlags>, repo: string): Promise<void> {
   })
   const [first] = Object.keys(manifest.quants)
   if (first === undefined || options.files) return
-  output.note(`Download one: ${session.commandLine('pull', manifest.repo, '-q')} QUANT`, 'dim')
+  output.suggest('Download one', session.commandLine('pull', manifest.repo, '-q', 'QUANT'), 'dim')
 }
 
 /** Says so where the listing is an old one. */

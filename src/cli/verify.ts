@@ -56,19 +56,19 @@ function noteNext(session: Session<VerifyFlags>, report: VerifyReport): void {
   const { output, options } = session
   const left = report.damaged.filter(({ repaired }) => !repaired)
   if (left.length > 0 && !options.repair) {
-    output.note(`Fetch what is damaged again: ${session.commandLine('verify', '--repair')}`)
+    output.suggest('Fetch what is damaged again', session.commandLine('verify', '--repair'))
   } else for (const file of left) noteReplacement(session, file)
   for (const { repo, path } of report.missing) {
-    output.note(`Download what is missing: ${session.commandLine('pull', repo, '-f', path)}`)
+    output.suggest('Download what is missing', session.commandLine('pull', repo, '-f', path))
   }
   if (report.orphans > 0) {
     const what = `${count(report.orphans, 'leftover')} that nothing refers to`
-    output.note(`${what} can go: ${session.commandLine('prune')}`, 'dim')
+    output.suggest(`${what} can go`, session.commandLine('prune'), 'dim')
   }
 }
 
 /** What is left where the repair did not succeed. */
 function noteReplacement({ output, options }: Session, { repo, path }: { repo: string; path: string }): void {
   const [remove, pull] = ['rm', 'pull'].map((name) => commandLine(options, name, repo, '-f', path))
-  output.note(`Replace what is damaged: ${remove} && ${pull}`)
+  output.suggest('Replace what is damaged', `${remove} && ${pull}`)
 }
