@@ -127,7 +127,7 @@ impl Walk<'_> {
                 self.skip(&entry.path(), "its name is not a commit");
                 continue;
             }
-            let tree = tree(&folder.join("trees").join(format!("{commit}.json")));
+            let tree = self.tree(&folder.join("trees").join(format!("{commit}.json")));
             let files = self.files(&entry.path(), &tree);
             let revisions = revisions.remove(&commit).unwrap_or_default();
             self.out.snapshots.push(Snapshot { repo: repo.to_owned(), commit, revisions, files });
@@ -138,7 +138,14 @@ impl Walk<'_> {
     fn revisions(&mut self, folder: &Path) -> HashMap<String, Vec<String>> {
         let mut out: HashMap<String, Vec<String>> = HashMap::new();
         for (at, revision) in self.walk(folder) {
-            let commit = fs::read_to_string(&at).map(|text| text.trim().to_ascii_lowercase());
+            let source = match self.source(&at) {
+                Ok((source, _)) => source,
+                Err(why) => {
+                    self.skip(&at, why);
+                    continue;
+                }
+            };
+            let commit = fs::read_to_string(source).map(|text| text.trim().to_ascii_lowercase());
             match commit {
                 Ok(commit) if is_commit(&commit) && check_revision(Some(&revision)).is_ok() => {
                     out.entry(commit).or_default().push(revision);
@@ -147,6 +154,18 @@ impl Walk<'_> {
             }
         }
         out
+    }
+
+    /// The digests of a commit's files as the Hub listed them; empty when that was not kept.
+    fn tree(&self, path: &Path) -> HashMap<String, Digest> {
+        let text = self.source(path).ok().and_then(|(source, _)| fs::read(source).ok()).unwrap_or_default();
+        let tree: Value = serde_json::from_slice(&text).unwrap_or_default();
+        let files = tree.get("files").and_then(Value::as_object).into_iter().flatten();
+        let digest = |(path, file): (&String, &Value)| {
+            let named = file.get("lfs_sha256").or_else(|| file.get("blob_id"))?;
+            Some((path.clone(), digest_of(named.as_str()?)?))
+        };
+        files.filter_map(digest).collect()
     }
 
     fn files(&mut self, snapshot: &Path, tree: &HashMap<String, Digest>) -> Vec<SnapshotFile> {
@@ -190,6 +209,17 @@ impl Walk<'_> {
         if !is_safe_path(&path) {
             return Err("its path is none that a repository may have".to_owned());
         }
+        let (source, size) = self.source(at)?;
+        let name = source.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".incomplete") {
+            return Err("it is a download that was not finished".to_owned());
+        }
+        let digest = if at.is_symlink() { digest_of(&name) } else { tree.get(&path).copied() };
+        Ok(SnapshotFile { path, shown: self.shown(at), digest, size, source })
+    }
+
+    /// The file that `at` is or leads to, and its bytes; or why it is not to be read.
+    fn source(&self, at: &Path) -> std::result::Result<(PathBuf, u64), String> {
         let source = at.canonicalize().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => "its link leads to nothing".to_owned(),
             _ => format!("it cannot be reached: {error}"),
@@ -201,25 +231,8 @@ impl Walk<'_> {
         if !metadata.is_file() {
             return Err("it is no file".to_owned());
         }
-        let name = source.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(".incomplete") {
-            return Err("it is a download that was not finished".to_owned());
-        }
-        let digest = if at.is_symlink() { digest_of(&name) } else { tree.get(&path).copied() };
-        Ok(SnapshotFile { path, shown: self.shown(at), digest, size: metadata.len(), source })
+        Ok((source, metadata.len()))
     }
-}
-
-/// The digests of a commit's files as the Hub listed them; empty when that was not kept.
-fn tree(path: &Path) -> HashMap<String, Digest> {
-    let text = fs::read(path).unwrap_or_default();
-    let tree: Value = serde_json::from_slice(&text).unwrap_or_default();
-    let files = tree.get("files").and_then(Value::as_object).into_iter().flatten();
-    let digest = |(path, file): (&String, &Value)| {
-        let named = file.get("lfs_sha256").or_else(|| file.get("blob_id"))?;
-        Some((path.clone(), digest_of(named.as_str()?)?))
-    };
-    files.filter_map(digest).collect()
 }
 
 /// The digest that is a blob's name; other endpoints than the Hub may give other names.
@@ -237,4 +250,33 @@ fn entries(folder: &Path) -> io::Result<Vec<DirEntry>> {
     let mut out = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
     out.sort_by_key(DirEntry::file_name);
     Ok(out)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn neither_revisions_nor_listings_are_read_outside_of_the_folder() {
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (repo, commit) = (folder.path().join("models--acme--m"), "c".repeat(40));
+        let snapshot = repo.join("snapshots").join(&commit);
+        for made in [&snapshot, &repo.join("refs"), &repo.join("trees")] {
+            fs::create_dir_all(made).unwrap();
+        }
+        fs::write(snapshot.join("a"), "bytes").unwrap();
+        fs::write(repo.join("refs/main"), &commit).unwrap();
+        fs::write(outside.path().join("commit"), &commit).unwrap();
+        let tree = format!(r#"{{"files":{{"a":{{"blob_id":"{}"}}}}}}"#, "d".repeat(40));
+        fs::write(outside.path().join("tree"), tree).unwrap();
+        symlink(outside.path().join("commit"), repo.join("refs/other")).unwrap();
+        symlink(outside.path().join("tree"), repo.join("trees").join(format!("{commit}.json"))).unwrap();
+        let found = HfCache::read(folder.path(), None).unwrap();
+        assert_eq!(found.snapshots[0].revisions, ["main"]);
+        assert_eq!(found.snapshots[0].files[0].digest, None);
+        let why = "its link leads out of the folder".to_owned();
+        assert_eq!(found.skipped, [Skipped { path: "models--acme--m/refs/other".to_owned(), why }]);
+    }
 }
