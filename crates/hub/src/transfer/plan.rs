@@ -22,6 +22,8 @@ const NOT_WORTH_IT: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// An answer that brought this much (64 KiB) shows that asking again helps: the next stall gets no more patience than the first.
 const PROVEN: u64 = 64 << 10;
+/// A transfer of no more than this (2 MiB) is one request, whoever waits for the connection.
+const SMALL: u64 = 2 << 20;
 /// Fewer bytes than this (1 KiB) are no sign of life.
 const LIFE: u64 = 1 << 10;
 
@@ -34,6 +36,8 @@ pub(crate) struct Plan {
 pub(super) struct State {
     pub(super) active: BTreeMap<u64, Active>,
     queue: VecDeque<Range<u64>>,
+    /// Nothing is ever cut.
+    small: bool,
     /// How many connections are meant to be there.
     connections: u64,
     next_id: u64,
@@ -52,9 +56,11 @@ pub(super) struct State {
 
 impl Plan {
     pub(crate) fn new(missing: &[Range<u64>], stall_timeout: Duration) -> Self {
+        let work: u64 = missing.iter().map(|range| range.end.saturating_sub(range.start)).sum();
         Self {
             state: Mutex::new(State {
                 active: BTreeMap::new(),
+                small: work <= SMALL,
                 queue: missing.iter().filter(|range| !range.is_empty()).cloned().collect(),
                 connections: 1,
                 next_id: 0,
@@ -204,6 +210,9 @@ impl State {
     fn cut(&mut self, rate: Option<u64>, brief: bool, now: Instant) -> Option<Range<u64>> {
         let queued = self.queue.iter().map(|range| range.end - range.start).sum();
         let range = self.queue.pop_front()?;
+        if self.small {
+            return Some(range);
+        }
         let others = || self.active.values().filter_map(|active| active.rate(now)).max();
         let rate = rate.or_else(others).filter(|rate| *rate > 0).or(self.rate);
         let end = end_of_piece(&range, rate, Demand { brief, queued, connections: self.connections });
@@ -214,6 +223,9 @@ impl State {
     }
 
     fn share(&mut self, now: Instant) {
+        if self.small {
+            return;
+        }
         let mut tails = Vec::new();
         for active in self.active.values_mut().filter(|active| !active.whole) {
             let (Some(rate), Some(range)) = (active.rate(now), active.rest.back_mut()) else { continue };
@@ -227,6 +239,9 @@ impl State {
     }
 
     fn hurry(&mut self, count: usize, now: Instant) {
+        if self.small {
+            return;
+        }
         let ranged = self.active.values_mut().filter(|active| !active.whole && !active.is_done());
         let mut ends: Vec<_> = ranged.filter_map(|active| Some((active.time_left(now)?, active))).collect();
         ends.sort_by_key(|(left, _)| *left);
@@ -289,7 +304,7 @@ impl State {
         let slow =
             self.active.iter().filter(|(_, active)| !active.whole && active.rest.back().is_some_and(splits));
         let (left, id) = slow.filter_map(|(id, active)| Some((active.time_left(now)?, *id))).max()?;
-        (left >= NOT_WORTH_IT).then_some(id)
+        (left >= NOT_WORTH_IT && !self.small).then_some(id)
     }
 }
 
