@@ -279,9 +279,7 @@ impl State {
     }
 
     fn silence(&mut self, now: Instant) -> Duration {
-        if self.active.is_empty()
-            || self.active.values().any(|active| !active.is_done() && !active.is_waiting())
-        {
+        if self.active.is_empty() || self.active.values().any(|active| !active.is_waiting()) {
             self.alive_at = now;
         }
         now.saturating_duration_since(self.alive_at)

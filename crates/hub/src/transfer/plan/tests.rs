@@ -197,6 +197,15 @@ fn silence_is_of_the_whole_and_no_pause() {
 }
 
 #[test]
+fn storing_the_last_bytes_of_a_piece_is_no_silence() {
+    let (plan, piece, now) = started(MIB, MIB);
+    assert!(plan.is_finished());
+    assert_eq!(plan.silence(now + TIMEOUT), Duration::ZERO);
+    piece.wait(now + TIMEOUT);
+    assert_eq!(plan.silence(now + 2 * TIMEOUT), TIMEOUT);
+}
+
+#[test]
 fn a_connection_that_others_wait_for_ends_soon() {
     let (plan, piece, now) = started(16 * MIB, MIB);
     plan.hurry(1, now);
