@@ -69,7 +69,9 @@ impl Http {
     pub(crate) fn without_secrets(&self, text: &str, url: &Url) -> String {
         let token =
             self.authorization.as_ref().and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        let values = url.query_pairs().map(|(_, value)| value.into_owned());
+        let sent =
+            url.query().unwrap_or_default().split('&').filter_map(|pair| Some(pair.split_once('=')?.1));
+        let values = url.query_pairs().map(|(_, value)| value.into_owned()).chain(sent.map(str::to_owned));
         let secrets = values.filter(|value| value.len() >= SHORTEST_SECRET).chain(token.map(str::to_owned));
         let text = secrets.fold(text.to_owned(), |text, secret| text.replace(&secret, "(hidden)"));
         let words = text.split(' ').map(|word| match word.split_once('?') {
@@ -236,5 +238,9 @@ mod tests {
         assert_eq!(told("no token hf_secret, 17 s ago"), "no token (hidden), 17 s ago");
         assert_eq!(told("the signature \"abcdefgh\" is wrong?"), "the signature \"(hidden)\" is wrong?");
         assert_eq!(told("see https://cdn.example/y?Policy=x now"), "see https://cdn.example/y?(hidden) now");
+        let url = "https://cdn.example/x?sig=abc%2Bdefg%3D".parse().unwrap();
+        for sig in ["abc%2Bdefg%3D", "abc+defg="] {
+            assert_eq!(http.without_secrets(&format!("sig {sig} is wrong"), &url), "sig (hidden) is wrong");
+        }
     }
 }
