@@ -14,6 +14,13 @@ export function countAva(text) {
   }
 }
 
+/** Reads pytest's closing line: `57 passed, 1 skipped in 3.80s`, `2 failed, 55 passed, 1 error in 4.01s`. */
+export function countPytest(text) {
+  const [closing = ''] = text.match(/^=*\s*\d+ (?:passed|failed|error|skipped).* in [\d.]+s.*$/m) ?? []
+  const of = (words) => sum(closing.matchAll(new RegExp(`(\\d+) (?:${words})\\b`, 'g'))).passed
+  return { passed: of('passed'), failed: of('failed|errors?') }
+}
+
 function sum(matches) {
   const total = { passed: 0, failed: 0 }
   for (const [, passed, failed] of matches) {

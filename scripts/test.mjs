@@ -5,7 +5,8 @@ import { run, StepError } from './command.mjs'
 import { libclangEnvironment } from './libclang.mjs'
 import { buildMinilm } from './minilm.mjs'
 import { installNodeModules, packageProgram } from './node-modules.mjs'
-import { countAva, countCargo } from './test-count.mjs'
+import { buildWheel, lintPython, testPython, whyNoPython } from './python.mjs'
+import { countAva, countCargo, countPytest } from './test-count.mjs'
 import { checkToolchain } from './toolchain.mjs'
 import { compileTypeScript } from './typescript.mjs'
 
@@ -15,7 +16,7 @@ const cargo = async (...args) => run('cargo', args, { env: await libclangEnviron
 // Biome colours its output even where nobody sees colours.
 const COLORS = process.stdout.isTTY ? [] : ['--colors=off']
 
-/** A step makes something, checks something (status only), or runs tests that `count` finds in its output. */
+/** A step makes something, checks something (status only), or runs tests that `count` finds in its output; `without` says why it cannot. */
 const STEPS = [
   { name: 'toolchain', always: true, make: checkToolchain },
   { name: 'npm packages', always: true, make: installNodeModules },
@@ -23,15 +24,23 @@ const STEPS = [
   { name: 'clippy', run: () => cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings') },
   { name: 'biome', run: () => node('@biomejs/biome/bin/biome', ['ci', ...COLORS, '.']) },
   { name: 'cargo', run: () => cargo('test', '--workspace', '--no-fail-fast'), count: countCargo },
-  { name: 'addon', before: 'ava', make: () => buildAddon({ profile: 'release' }) },
-  { name: 'typescript', before: 'ava', make: compileTypeScript },
-  { name: 'example model', before: 'ava', make: buildMinilm },
+  { name: 'addon', before: ['ava', 'pytest'], make: () => buildAddon({ profile: 'release' }) },
+  { name: 'typescript', before: ['ava', 'pytest'], make: compileTypeScript },
+  { name: 'example model', before: ['ava'], make: buildMinilm },
   { name: 'ava', run: () => node('ava/entrypoints/cli.mjs', []), count: countAva },
+  { name: 'wheel', before: ['python lints', 'pytest'], without: whyNoPython, make: buildWheel },
+  { name: 'python lints', without: whyNoPython, run: lintPython },
+  { name: 'pytest', without: whyNoPython, run: testPython, count: countPytest },
 ]
 
 /** Runs one step and returns its counts; what is no test counts only when it fails. */
-async function runStep({ name, make, run, count }) {
+async function runStep({ name, without, make, run, count }) {
   console.log(`\n== ${name}`)
+  const why = without?.()
+  if (why) {
+    console.log(`left out: ${why}`)
+    return { passed: 0, failed: 0 }
+  }
   try {
     await make?.()
     const { status, text } = (await run?.()) ?? { status: 0, text: '' }
@@ -45,8 +54,10 @@ async function runStep({ name, make, run, count }) {
 }
 
 /** With names given: these steps, and what they cannot do without. */
-function isWanted({ name, always, before }) {
-  return wanted.length === 0 || always || wanted.includes(name) || wanted.includes(before)
+function isWanted({ name, always, before = [] }) {
+  return (
+    wanted.length === 0 || always || wanted.includes(name) || before.some((step) => wanted.includes(step))
+  )
 }
 
 const wanted = process.argv.slice(2)

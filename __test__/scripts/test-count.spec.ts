@@ -1,7 +1,7 @@
 import test from 'ava'
 
 const location = new URL('../../../scripts/test-count.mjs', import.meta.url)
-const { countAva, countCargo } = await import(location.href)
+const { countAva, countCargo, countPytest } = await import(location.href)
 
 test('cargo: every test program counts, the documentation examples too', (t) => {
   const text = `
@@ -20,6 +20,14 @@ test('ava: failed tests and errors outside of tests', (t) => {
   t.deepEqual(countAva(text), { passed: 1, failed: 4 })
   const late = '  95 tests passed\n  1 test remained pending after a timeout\n'
   t.deepEqual(countAva(late), { passed: 95, failed: 1 })
+})
+
+test('pytest: its closing line alone, with errors of fixtures', (t) => {
+  t.deepEqual(countPytest('...  [100%]\n57 passed in 4.79s\n'), { passed: 57, failed: 0 })
+  const text = 'E  assert 3 failed\n2 failed, 55 passed, 1 skipped, 1 error in 64.01s (0:01:04)\n'
+  t.deepEqual(countPytest(text), { passed: 55, failed: 3 })
+  t.deepEqual(countPytest('=== 1 failed, 2 passed in 0.10s ===\n'), { passed: 2, failed: 1 })
+  t.deepEqual(countPytest('no tests ran in 0.01s\n'), { passed: 0, failed: 0 })
 })
 
 test('nothing that looks like a count in the output of a test is one', (t) => {

@@ -1,0 +1,105 @@
+"""One on-disk store of model files for all applications of a machine.
+
+Scan a Hugging Face repository, download a quantization variant (parallel, resumable, verified), and read every file as one
+contiguous buffer that copies nothing. Node and Python processes share one store.
+"""
+
+from tabagent_model_cache._native import VERSION
+from tabagent_model_cache.cache import ModelCache
+from tabagent_model_cache.cached_file import CachedFile, Extent
+from tabagent_model_cache.error import (
+    ERROR_CODES,
+    ClosedError,
+    CorruptError,
+    GatedError,
+    HttpError,
+    InputOutputError,
+    IntegrityError,
+    InUseError,
+    InvalidArgumentError,
+    ModelCacheError,
+    ModelFileNotFoundError,
+    NetworkError,
+    NoSpaceError,
+    OfflineError,
+    QuantNotFoundError,
+    RateLimitedError,
+    ReadOnlyError,
+    RepoNotFoundError,
+    RevisionNotFoundError,
+    TooLargeError,
+    UnauthorizedError,
+    UnsupportedFilesystemError,
+    VersionMismatchError,
+)
+from tabagent_model_cache.manifest import Digest, FileInfo, Manifest, Quant, QuantError
+from tabagent_model_cache.progress import FileProgress, Progress
+from tabagent_model_cache.report import (
+    CacheStats,
+    DamagedRange,
+    ExportedFile,
+    ExportReport,
+    ImportedFile,
+    ImportReport,
+    Kept,
+    MissingFile,
+    PrunedQuant,
+    PruneReport,
+    RemoveReport,
+    Skipped,
+    VerifyReport,
+)
+from tabagent_model_cache.watch import ManifestWatch
+
+__version__ = VERSION
+
+__all__ = [
+    "ERROR_CODES",
+    "CacheStats",
+    "CachedFile",
+    "ClosedError",
+    "CorruptError",
+    "DamagedRange",
+    "Digest",
+    "ExportReport",
+    "ExportedFile",
+    "Extent",
+    "FileInfo",
+    "FileProgress",
+    "GatedError",
+    "HttpError",
+    "ImportReport",
+    "ImportedFile",
+    "InUseError",
+    "InputOutputError",
+    "IntegrityError",
+    "InvalidArgumentError",
+    "Kept",
+    "Manifest",
+    "ManifestWatch",
+    "MissingFile",
+    "ModelCache",
+    "ModelCacheError",
+    "ModelFileNotFoundError",
+    "NetworkError",
+    "NoSpaceError",
+    "OfflineError",
+    "Progress",
+    "PruneReport",
+    "PrunedQuant",
+    "Quant",
+    "QuantError",
+    "QuantNotFoundError",
+    "RateLimitedError",
+    "ReadOnlyError",
+    "RemoveReport",
+    "RepoNotFoundError",
+    "RevisionNotFoundError",
+    "Skipped",
+    "TooLargeError",
+    "UnauthorizedError",
+    "UnsupportedFilesystemError",
+    "VerifyReport",
+    "VersionMismatchError",
+    "__version__",
+]

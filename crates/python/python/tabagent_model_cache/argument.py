@@ -1,0 +1,39 @@
+"""Checks of arguments that the core does not make: they raise `InvalidArgumentError` naming the argument."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tabagent_model_cache.error import InvalidArgumentError
+
+
+def check_integer(value: int | None, name: str, least: int, most: int = 2**53 - 1) -> None:
+    """A whole number from `least` to `most`, or None."""
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a whole number, got {type(value).__name__}")
+    if not least <= value <= most:
+        raise InvalidArgumentError(f"{name} must be a whole number from {least} to {most}, got {value}")
+
+
+def check_choice(value: str, name: str, *choices: str) -> None:
+    """One of some words."""
+    if value not in choices:
+        words = ", ".join(f'"{choice}"' for choice in choices)
+        raise InvalidArgumentError(f"{name} must be one of {words}, got {value!r}")
+
+
+def check_url(value: str, name: str) -> None:
+    """An http or https URL."""
+    parts = urlsplit(value)
+    if parts.scheme.lower() not in {"http", "https"} or not parts.netloc:
+        raise InvalidArgumentError(f"{name} must be an http or https URL, got {value!r}")
+
+
+def check_readable(path: Path, name: str) -> None:
+    """A path that can be read."""
+    if not os.access(path, os.R_OK):
+        raise InvalidArgumentError(f"{name} names certificates that cannot be read: {path}")

@@ -1,0 +1,337 @@
+"""The cache."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from tabagent_model_cache import environment_variables as environment
+from tabagent_model_cache._native import VERSION, NativeCache, NativeWatch
+from tabagent_model_cache.argument import check_choice, check_integer, check_url
+from tabagent_model_cache.cached_file import CachedFile
+from tabagent_model_cache.manifest import FileInfo, Manifest, to_file, to_files, to_manifest
+from tabagent_model_cache.progress import ProgressCallback, receiver
+from tabagent_model_cache.report import (
+    CacheStats,
+    ExportReport,
+    ImportReport,
+    PruneReport,
+    RemoveReport,
+    VerifyReport,
+    to_export_report,
+    to_import_report,
+    to_prune_report,
+    to_remove_report,
+    to_verify_report,
+)
+from tabagent_model_cache.watch import ManifestWatch
+
+StrPath = str | os.PathLike[str]
+Link = Literal["auto", "reflink", "copy"]
+
+
+class ModelCache:
+    """A store of model files on this machine. Any number of processes and threads may have the same one open.
+
+    Calls wait without the interpreter's lock and answer Ctrl-C; what an interrupted download stored is kept. Every failure is
+    a `ModelCacheError`, except wrong types (`TypeError`) and what a `progress` callback raises, which ends the call. Progress
+    comes on the calling thread, at most 20 times a second, and always once at 100 %.
+
+    `revision` is a branch, tag or commit, `main` by default. Times are milliseconds and sizes are bytes.
+
+    >>> with ModelCache() as cache:    # doctest: +SKIP
+    ...     cache.download_quant("onnx-community/all-MiniLM-L6-v2-ONNX", "q8")
+    ...     file = cache.get_file("onnx-community/all-MiniLM-L6-v2-ONNX", "onnx/model_quantized.onnx")
+    """
+
+    def __init__(
+        self,
+        path: StrPath | None = None,
+        *,
+        endpoint: str | None = None,
+        token: str | None = None,
+        offline: bool | None = None,
+        read_only: bool = False,
+        zero_copy: bool = True,
+        connections: int | None = None,
+        stall_timeout: int | None = None,
+        retries: int | None = None,
+        max_size: int | None = None,
+        max_bytes_per_second: int | None = None,
+        proxy: str | dict[str, str] | None = None,
+        no_proxy: str | None = None,
+        certificate_authority: StrPath | Sequence[StrPath] | None = None,
+    ) -> None:
+        """Open the store, and make it where there is none. What is None comes from the environment, else from the defaults.
+
+        - `path`: `MODEL_CACHE_DIR`, else `tabagent/model-cache` in the platform's cache directory.
+        - `endpoint`: `HF_ENDPOINT`, else `https://huggingface.co`.
+        - `token`: `HF_TOKEN`, else the token file of huggingface_hub; sent to the endpoint's own origin only.
+        - `offline`: `HF_HUB_OFFLINE`. Never use the network: what is not stored fails with `OfflineError`.
+        - `read_only`: downloads and removals fail with `ReadOnlyError`; the store must exist.
+        - `zero_copy`: hand out the stored bytes themselves instead of copies.
+        - `connections`: of all downloads together, 1 to 64. Default 8.
+        - `stall_timeout`: milliseconds of silence after which a call fails. Default 30000.
+        - `retries`: tries of a request without progress after the first. Default 5.
+        - `max_size`: bytes to store at most; before a download that would exceed it the least recently used quants go.
+        - `max_bytes_per_second`: that all downloads receive together at most.
+        - `proxy`: URL of a proxy, or a dict of URLs by "http" and "https"; `{}` means none, whatever the environment says.
+        - `no_proxy`: hosts that are asked directly, separated by commas.
+        - `certificate_authority`: PEM files of authorities to trust besides the system's.
+
+        Fails with `VersionMismatchError`, `ReadOnlyError`, `UnsupportedFilesystemError`, `CorruptError` or `InputOutputError`.
+        """
+        check_integer(connections, "connections", 1, 64)
+        check_integer(stall_timeout, "stall_timeout", 1)
+        check_integer(retries, "retries", 0, 1000)
+        check_integer(max_size, "max_size", 1)
+        check_integer(max_bytes_per_second, "max_bytes_per_second", 1)
+        if endpoint is not None:
+            check_url(endpoint, "endpoint")
+        proxies = environment.read_proxies() if proxy is None else _by_scheme(proxy)
+        folder = environment.default_folder() if path is None else Path(path)
+        self._native = NativeCache(
+            folder.absolute(),
+            {
+                "endpoint": environment.read_endpoint() if endpoint is None else endpoint,
+                "token": environment.read_token() if token is None else token,
+                "offline": environment.read_offline() if offline is None else offline,
+                "read_only": read_only,
+                "zero_copy": zero_copy,
+                "connections": connections,
+                "stall_timeout": stall_timeout,
+                "retries": retries,
+                "max_bytes_per_second": max_bytes_per_second,
+                "max_size": max_size,
+                "http_proxy": proxies.get("http"),
+                "https_proxy": proxies.get("https"),
+                "no_proxy": environment.read_no_proxy() if no_proxy is None else no_proxy,
+                "certificate_authorities": _authorities(certificate_authority),
+                "user_agent": f"tabagent-model-cache/{VERSION}; python/{platform.python_version()}",
+            },
+        )
+
+    @property
+    def path(self) -> Path:
+        """Absolute path of the store's folder."""
+        return self._native.path
+
+    @property
+    def endpoint(self) -> str:
+        """Where repositories are listed and resolved."""
+        return self._native.endpoint
+
+    def scan_repo(self, repo: str, *, revision: str | None = None, refresh: bool = False) -> Manifest:
+        """List a repository and sort its files into quants, with one request; with none for a commit scanned before.
+
+        Offline, or when the endpoint does not answer, the answer is what was scanned before, and is `stale`. `refresh` asks for
+        the whole listing whatever is stored. Fails with `RepoNotFoundError`, `RevisionNotFoundError`, `UnauthorizedError`,
+        `GatedError`, `RateLimitedError`, `OfflineError`, `NetworkError` or `HttpError`.
+        """
+        return to_manifest(self._native.scan_repo(repo, revision, refresh))
+
+    def get_manifest(self, repo: str, *, revision: str | None = None) -> Manifest | None:
+        """What the last scan of the revision found, with the quants' present state; None if it was never scanned."""
+        native = self._native.get_manifest(repo, revision)
+        return None if native is None else to_manifest(native)
+
+    def list_manifests(self) -> list[Manifest]:
+        """The manifests of all scanned revisions of all repositories."""
+        return [to_manifest(native) for native in self._native.list_manifests()]
+
+    def download_quant(
+        self,
+        repo: str,
+        quant: str,
+        *,
+        revision: str | None = None,
+        keep: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> Manifest:
+        """Download every file of a quant that is not stored yet.
+
+        Callers of the same quant, in this and other processes, share one transfer; what an interrupted one stored is not
+        fetched again. `keep` marks it as never to be evicted to make room. Fails as `scan_repo` does, and with
+        `QuantNotFoundError`, `IntegrityError`, `NoSpaceError`, `ReadOnlyError` or `InputOutputError`.
+        """
+        return to_manifest(self._native.download_quant(repo, quant, revision, keep, receiver(progress)))
+
+    def download_file(
+        self,
+        repo: str,
+        path: str,
+        *,
+        revision: str | None = None,
+        keep: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> FileInfo:
+        """Download one file that is not stored yet; as `download_quant`, but `ModelFileNotFoundError`."""
+        return to_file(self._native.download_file(repo, path, revision, keep, receiver(progress)))
+
+    def has_file(self, repo: str, path: str, *, revision: str | None = None) -> bool:
+        """Whether all bytes of the file are stored. Never uses the network."""
+        return self._native.has_file(repo, path, revision)
+
+    def get_file(
+        self, repo: str, path: str, *, revision: str | None = None, verify: bool = False
+    ) -> CachedFile | None:
+        """Open a stored file; None if it is not stored. Never uses the network and copies nothing.
+
+        With `verify` all bytes are compared with their checksums before the first are handed out; damage is `CorruptError`.
+        """
+        native = self._native.get_file(repo, path, revision, verify)
+        return None if native is None else CachedFile(native)
+
+    def fetch_file(
+        self,
+        repo: str,
+        path: str,
+        *,
+        revision: str | None = None,
+        keep: bool = False,
+        verify: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> CachedFile:
+        """Open a file, which is downloaded first where it is not stored; fails as `download_file` does."""
+        return CachedFile(self._native.fetch_file(repo, path, revision, keep, verify, receiver(progress)))
+
+    def list_files(self, repo: str, *, revision: str | None = None) -> list[FileInfo]:
+        """The stored files of a revision."""
+        return list(to_files(self._native.list_files(repo, revision)))
+
+    def remove_file(self, repo: str, path: str, *, revision: str | None = None) -> RemoveReport:
+        """Remove a file, and its bytes unless other files share them. Views of it stay right.
+
+        `InUseError` while a process downloads a quant that needs it, `ModelFileNotFoundError`, `ReadOnlyError`.
+        """
+        return to_remove_report(self._native.remove_file(repo, path, revision))
+
+    def remove_quant(self, repo: str, quant: str, *, revision: str | None = None) -> RemoveReport:
+        """Remove the files of a quant that no other stored quant needs."""
+        return to_remove_report(self._native.remove_quant(repo, quant, revision))
+
+    def remove_repo(self, repo: str, *, revision: str | None = None) -> RemoveReport:
+        """Remove what is stored and known of a repository: of one revision where it is named, else of all."""
+        return to_remove_report(self._native.remove_repo(repo, revision))
+
+    def verify(
+        self, *, repo: str | None = None, repair: bool = False, progress: ProgressCallback | None = None
+    ) -> VerifyReport:
+        """Compare every stored byte, or those of `repo`, with the checksum it had when it was stored.
+
+        Damage is no error but in the report. With `repair` just the damaged blocks are fetched again.
+        """
+        return to_verify_report(self._native.verify(repo, repair, receiver(progress)))
+
+    def prune(
+        self, *, dry_run: bool = False, max_size: int | None = None, partial_age: int | None = None
+    ) -> PruneReport:
+        """Remove what nobody needs, and give free space back to the disk.
+
+        That is what processes that died left behind, partial downloads that nobody went on with for `partial_age` milliseconds
+        (default: a week), and down to `max_size` bytes (default: that of the cache) the least recently used quants.
+        """
+        check_integer(max_size, "max_size", 0)
+        check_integer(partial_age, "partial_age", 0)
+        return to_prune_report(self._native.prune(dry_run, max_size, partial_age))
+
+    def export_quant(
+        self,
+        repo: str,
+        quant: str,
+        directory: StrPath,
+        *,
+        revision: str | None = None,
+        link: Link = "auto",
+        overwrite: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> ExportReport:
+        """Write all files of a stored quant as plain files below `directory`, under their listed paths.
+
+        Each is complete and durable or not there at all. `link`: "reflink" shares disk blocks with the store or fails with
+        `UnsupportedFilesystemError`, "copy" never does, "auto" where it can. A file that exists is `InvalidArgumentError` unless
+        `overwrite` is set.
+        """
+        options = _export_options(revision, link, overwrite)
+        folder = Path(directory).absolute()
+        return to_export_report(self._native.export_quant(repo, quant, folder, options, receiver(progress)))
+
+    def export_file(
+        self,
+        repo: str,
+        path: str,
+        destination: StrPath,
+        *,
+        revision: str | None = None,
+        link: Link = "auto",
+        overwrite: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> ExportReport:
+        """Write one stored file as the plain file `destination`, whose parent folders are made; see `export_quant`."""
+        options = _export_options(revision, link, overwrite)
+        file = Path(destination).absolute()
+        return to_export_report(self._native.export_file(repo, path, file, options, receiver(progress)))
+
+    def import_hf_cache(
+        self,
+        directory: StrPath | None = None,
+        *,
+        repo: str | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> ImportReport:
+        """Take models from a cache folder of huggingface_hub, without any network; the folder is left as it is.
+
+        `directory`: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else `huggingface/hub` in the user's cache folder.
+        """
+        folder = environment.hf_cache_folder() if directory is None else Path(directory)
+        return to_import_report(self._native.import_hf_cache(folder.absolute(), repo, receiver(progress)))
+
+    def watch(self, *, repo: str | None = None) -> ManifestWatch:
+        """Watch manifests, of `repo` or of all: first the present ones, then each that changes, whichever process changes it.
+
+        The iterator waits for the next one; it ends when it or the cache is closed.
+        """
+        return ManifestWatch(NativeWatch(self._native, repo))
+
+    def stats(self) -> CacheStats:
+        """What the store holds now."""
+        return CacheStats(**self._native.stats())
+
+    def close(self) -> None:
+        """End this cache: its running calls fail with `ClosedError` and keep what they stored. Files stay valid."""
+        self._native.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<ModelCache {self.path}>"
+
+
+def _by_scheme(proxy: str | dict[str, str]) -> dict[str, str]:
+    if isinstance(proxy, str):
+        return {"http": proxy, "https": proxy}
+    for scheme in proxy:
+        check_choice(scheme, "proxy", "http", "https")
+    return proxy
+
+
+def _authorities(given: StrPath | Sequence[StrPath] | None) -> list[Path]:
+    if given is None:
+        return environment.read_authorities()
+    paths = [given] if isinstance(given, str | os.PathLike) else given
+    return [Path(path).absolute() for path in paths]
+
+
+def _export_options(revision: str | None, link: str, overwrite: bool) -> dict[str, str | bool | None]:
+    check_choice(link, "link", "auto", "reflink", "copy")
+    return {"revision": revision, "link": link, "overwrite": overwrite}

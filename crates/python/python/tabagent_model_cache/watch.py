@@ -1,0 +1,38 @@
+"""Manifests as they change."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from tabagent_model_cache._native import NativeWatch
+from tabagent_model_cache.manifest import Manifest, to_manifest
+
+
+class ManifestWatch:
+    """An iterator that waits for the next changed manifest. It ends with `close()` of itself or of the cache."""
+
+    def __init__(self, native: NativeWatch) -> None:
+        self._native = native
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Manifest:
+        """The next manifest, when there is one."""
+        manifest = self._native.next()
+        if manifest is None:
+            raise StopIteration
+        return to_manifest(manifest)
+
+    def close(self) -> None:
+        """End the watch; a call that waits now still gets the next manifest."""
+        self._native.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

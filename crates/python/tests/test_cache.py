@@ -1,0 +1,124 @@
+"""The calls of the cache against a hub."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from conftest import FILES, REPO, SIZE, WEIGHTS
+from local_hub import LocalHub
+from tabagent_model_cache import InvalidArgumentError, ModelCache, OfflineError, ReadOnlyError
+
+
+def test_scan_download_and_read(cache: ModelCache) -> None:
+    manifest = cache.scan_repo(REPO)
+    assert {name: quant.status for name, quant in manifest.quants.items()} == {
+        "fp16": "available",
+        "q4": "available",
+    }
+    assert not cache.has_file(REPO, WEIGHTS)
+    assert cache.get_file(REPO, WEIGHTS) is None
+
+    done = cache.download_quant(REPO, "Q4")
+    assert done.quants["q4"].status == "downloaded"
+    assert done.quants["q4"].downloaded == done.quants["q4"].size
+    assert cache.has_file(REPO, WEIGHTS)
+    assert cache.get_manifest(REPO) == done
+    assert cache.list_manifests() == [done]
+    stored = {file.path: file for file in cache.list_files(REPO)}
+    assert stored[WEIGHTS].size == SIZE
+    assert stored[WEIGHTS].digest.value == hashlib.sha256(FILES[WEIGHTS]).hexdigest()
+
+    with cache.get_file(REPO, WEIGHTS, revision=manifest.commit) as file:
+        assert bytes(file) == FILES[WEIGHTS]
+
+
+def test_fetch_file_downloads_what_is_missing(cache: ModelCache) -> None:
+    assert cache.get_manifest(REPO) is None
+    with cache.fetch_file(REPO, "config.json", verify=True) as file:
+        assert file.json() == {"model_type": "bert"}
+    assert cache.download_file(REPO, "README.md").stored
+    assert [file.path for file in cache.list_files(REPO)] == ["README.md", "config.json"]
+
+
+def test_removals_say_what_went(cache: ModelCache) -> None:
+    cache.download_quant(REPO, "q4")
+    cache.download_quant(REPO, "fp16")
+    assert cache.remove_file(REPO, WEIGHTS).files == 1
+    assert cache.remove_quant(REPO, "fp16").files >= 1
+    cache.download_file(REPO, WEIGHTS)
+    assert cache.remove_repo(REPO).blobs >= 1
+    assert cache.stats().files == 0
+
+
+def test_a_check_and_a_prune_report(cache: ModelCache) -> None:
+    cache.download_quant(REPO, "q4")
+    checked = cache.verify(repo=REPO)
+    assert checked.bytes >= SIZE
+    assert (checked.damaged, checked.missing) == ((), ())
+    planned = cache.prune(dry_run=True, max_size=0)
+    assert planned.dry_run
+    assert [quant.quant for quant in planned.quants] == ["q4"]
+    assert cache.has_file(REPO, WEIGHTS)
+    assert not cache.prune(max_size=0).dry_run
+    assert not cache.has_file(REPO, WEIGHTS)
+
+
+def test_exports_are_plain_files(cache: ModelCache, tmp_path: Path) -> None:
+    cache.download_quant(REPO, "q4")
+    report = cache.export_quant(REPO, "q4", tmp_path / "plain", link="copy")
+    exported = {file.path: file for file in report.files}
+    assert exported[WEIGHTS].method == "copy"
+    assert exported[WEIGHTS].destination.read_bytes() == FILES[WEIGHTS]
+    target = tmp_path / "one" / "weights.bin"
+    cache.export_file(REPO, WEIGHTS, target)
+    with pytest.raises(InvalidArgumentError):
+        cache.export_file(REPO, WEIGHTS, target)
+    cache.export_file(REPO, WEIGHTS, target, overwrite=True)
+    assert target.read_bytes() == FILES[WEIGHTS]
+
+
+def test_a_cache_of_huggingface_hub_is_imported(cache: ModelCache, tmp_path: Path) -> None:
+    folder, commit = tmp_path / "hf" / "models--owner--other", "a" * 40
+    name = hashlib.sha256(FILES[WEIGHTS]).hexdigest()
+    (folder / "blobs").mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "snapshots" / commit).mkdir(parents=True)
+    (folder / "blobs" / name).write_bytes(FILES[WEIGHTS])
+    (folder / "refs" / "main").write_text(commit)
+    (folder / "snapshots" / commit / "model.onnx").symlink_to(Path("..") / ".." / "blobs" / name)
+    report = cache.import_hf_cache(tmp_path / "hf")
+    assert [(one.repo, one.commit, one.file.path) for one in report.imported] == [
+        ("owner/other", commit, "model.onnx")
+    ]
+    assert report.bytes == SIZE
+    with cache.get_file("owner/other", "model.onnx") as file:
+        assert bytes(file) == FILES[WEIGHTS]
+
+
+def test_a_watch_shows_the_present_and_then_changes(cache: ModelCache) -> None:
+    cache.scan_repo(REPO)
+    with cache.watch(repo=REPO) as watch:
+        assert next(watch).quants["q4"].status == "available"
+        cache.download_quant(REPO, "q4")
+        seen = next(manifest for manifest in watch if manifest.quants["q4"].status == "downloaded")
+        assert seen.repo == REPO
+        cache.close()
+        assert list(watch) == []
+
+
+def test_options_reach_the_core(hub: LocalHub, cache: ModelCache) -> None:
+    cache.download_file(REPO, WEIGHTS)
+    with ModelCache(cache.path, endpoint=hub.url, read_only=True, zero_copy=False) as reader:
+        with pytest.raises(ReadOnlyError):
+            reader.download_file(REPO, "README.md")
+        with reader.get_file(REPO, WEIGHTS) as file:
+            assert not file.zero_copy
+            assert bytes(file) == FILES[WEIGHTS]
+    with ModelCache(cache.path, endpoint=hub.url, offline=True) as offline, pytest.raises(OfflineError):
+        offline.download_file(REPO, "README.md")
+    with pytest.raises(InvalidArgumentError, match="connections"):
+        ModelCache(cache.path, connections=65)
+    with pytest.raises(TypeError):
+        ModelCache(cache.path, conections=6)

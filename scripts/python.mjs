@@ -1,0 +1,84 @@
+// The Python module: its wheel, built and installed into an environment of its own, and what checks it there.
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { ask, mustRun, ROOT, run, say } from './command.mjs'
+import { libclangEnvironment } from './libclang.mjs'
+import { exclusively } from './setup-lock.mjs'
+import { filesUnder, hashOf, makeOnce } from './stamp.mjs'
+import { isAtLeast, PYTHON } from './toolchain.mjs'
+import { installRequirements, pythonOf } from './virtual-env.mjs'
+
+const SOURCES = join(ROOT, 'crates', 'python')
+const FOLDER = join(ROOT, '.work', 'python')
+const VENV = pythonOf(FOLDER)
+
+/** Why there can be no Python module here, if so. */
+export function whyNoPython() {
+  const version = ask(PYTHON, ['-c', 'import platform; print(platform.python_version())'])
+  if (isAtLeast(version, '3.11')) return undefined
+  return `the Python module needs Python 3.11 or newer, and this is ${version}`
+}
+
+/** Builds the wheel and installs it, if anything it is made of changed. */
+export async function buildWheel() {
+  await installRequirements(join(SOURCES, 'requirements.txt'), 'the Python module (maturin, pytest)', FOLDER)
+  const hash = hashOf([ask('rustc', ['-vV']), ask(VENV, ['--version'])], wheelSources())
+  await exclusively(() => makeOnce(join(FOLDER, '.wheel'), hash, makeWheel))
+}
+
+/** Formatting, lints and types. */
+export async function lintPython() {
+  const checks = [['ruff', 'format', '--check', '.'], ['ruff', 'check', '.'], ['mypy']]
+  for (const check of checks) {
+    const result = await inVenv(...check)
+    if (result.status !== 0) return result
+  }
+  return { status: 0, text: '' }
+}
+
+/** The tests, of the installed wheel. */
+export function testPython() {
+  return inVenv('pytest', '--quiet')
+}
+
+function inVenv(...args) {
+  return run(VENV, ['-m', ...args], { cwd: SOURCES, env: { PYTHONDONTWRITEBYTECODE: '1' } })
+}
+
+async function makeWheel() {
+  say('building the Python module (the first time takes some minutes)')
+  const folder = mkdtempSync(join(FOLDER, 'wheel-'))
+  try {
+    const advice = 'The Python module did not build: see the compiler messages above.'
+    const args = ['--release', '--locked', '--auditwheel', 'skip', '--out', folder, '--target', rustTarget()]
+    const options = { cwd: SOURCES, env: await libclangEnvironment() }
+    await mustRun(VENV, ['-m', 'maturin', 'build', '--interpreter', VENV, ...args], advice, options)
+    await installWheel(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function installWheel(folder) {
+  const [wheel] = readdirSync(folder)
+  const options = ['--quiet', '--disable-pip-version-check', '--no-index', '--no-deps', '--force-reinstall']
+  const advice = 'pip could not install the wheel: see its message above.'
+  await mustRun(VENV, ['-m', 'pip', 'install', ...options, join(folder, wheel)], advice)
+}
+
+/** Named, so that what was compiled for the addon is used again: the napi command names it too. */
+function rustTarget() {
+  return /^host: (.*)$/m.exec(ask('rustc', ['-vV']))[1]
+}
+
+function wheelSources() {
+  const rust = ['Cargo.toml', 'Cargo.lock', join('.cargo', 'config.toml')].map((name) => join(ROOT, name))
+  const python = [join(SOURCES, 'pyproject.toml'), ...filesUnder(join(SOURCES, 'python'), ['__pycache__'])]
+  return [
+    ...rust,
+    ...filesUnder(join(ROOT, 'crates'), ['tests', 'benches', 'python', 'target', 'node']),
+    ...filesUnder(join(SOURCES, 'src')),
+    join(SOURCES, 'Cargo.toml'),
+    ...python,
+  ]
+}
