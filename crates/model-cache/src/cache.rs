@@ -290,8 +290,8 @@ impl ModelCache {
     /// give the file its sha256; open views show the right bytes from then on.
     ///
     /// # Errors
-    /// `ERR_READ_ONLY` for a repair, `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND` for a repository that is not here, `ERR_CORRUPT` when the records themselves
-    /// are damaged, `ERR_IO`, `ERR_CLOSED`. Damaged bytes are no error.
+    /// `ERR_READ_ONLY` for a repair, `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND` for a repository that is not here, `ERR_CORRUPT`
+    /// when the records themselves are damaged, `ERR_IO`, `ERR_CLOSED`. Damaged bytes are no error.
     pub async fn verify(&self, options: VerifyOptions) -> Result<VerifyReport> {
         let inner = self.inner()?;
         inner.call(verify::verify(Arc::clone(&inner), options)).await

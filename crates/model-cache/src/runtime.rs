@@ -61,7 +61,8 @@ pub(crate) fn handle() -> Result<Handle> {
     }
 }
 
-/// Runs `future`, which belongs to the cache in this folder, on the runtime. Dropping the returned future drops `future` too: the caller has detached.
+/// Runs `future`, which belongs to the cache in this folder, on the runtime. Dropping the returned future drops `future` too: the
+/// caller has detached.
 pub(crate) async fn run<T: Send + 'static>(
     cache: Arc<Path>,
     future: impl Future<Output = Result<T>> + Send + 'static,

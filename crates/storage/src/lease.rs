@@ -127,8 +127,8 @@ impl Store {
         LockFile::is_held(&self.lease_path(name))
     }
 
-    /// Bytes of a leased blob that its holder has, durable or not; `None` when nobody holds it, the holder did not say, or the
-    /// system lets nobody else read a locked file (Windows).
+    /// Bytes of a leased blob that its holder has, durable or not; `None` when the holder did not say, or the system lets nobody
+    /// else read a locked file (Windows). For whoever has just found the lease held: the file of a dead holder says what it had.
     #[must_use]
     pub fn leased_bytes(&self, name: &BlobName) -> Option<u64> {
         parse_written(&fs::read_to_string(self.lease_path(name)).ok()?)

@@ -8,10 +8,11 @@ use crate::digest::{BlobName, Incarnation};
 use crate::error::Result;
 use crate::journal;
 use crate::key::Key;
-use crate::layout::{CHUNKS_PER_RESERVE, chunk_count};
+use crate::layout::CHUNKS_PER_RESERVE;
 use crate::lease::Lease;
 use crate::raw;
 use crate::record::{BlobRecord, BlobState};
+use crate::reservation::chunks_of;
 use crate::store::Store;
 use crate::table::{Blobs, Inlines, Uses};
 use crate::transaction::WriteTransaction;
@@ -50,7 +51,7 @@ impl Store {
                 journal::remove(&self.journal_path(lease.name()));
             }
             freed.blobs += removed.len() as u64;
-            self.delete_chunks(&removed.iter().flat_map(chunks_of).collect::<Vec<_>>())?;
+            self.delete_chunks(&removed.iter().flat_map(chunks_of_blob).collect::<Vec<_>>())?;
         }
         if freed.blobs > 0 {
             // The pins of this process's other readers would keep the space. A damaged one keeps its pin: that is for its own
@@ -114,11 +115,10 @@ fn is_used(t: &WriteTransaction<'_>, name: &BlobName) -> Result<bool> {
     Ok(used)
 }
 
-fn chunks_of(record: &BlobRecord) -> impl Iterator<Item = (Incarnation, u32)> + use<> {
-    let count = match record.state {
+fn chunks_of_blob(record: &BlobRecord) -> impl Iterator<Item = (Incarnation, u32)> + use<> {
+    let size = match record.state {
         BlobState::Inline => 0,
-        BlobState::Partial | BlobState::Complete => chunk_count(record.size),
+        BlobState::Partial | BlobState::Complete => record.size,
     };
-    let incarnation = Incarnation(record.incarnation);
-    (0..u32::try_from(count).unwrap_or(u32::MAX)).map(move |n| (incarnation, n))
+    chunks_of(Incarnation(record.incarnation), size)
 }

@@ -53,13 +53,7 @@ impl Store {
     /// Deletes the chunks of an incarnation that no record names any more; missing ones are no error.
     pub(crate) fn release(&self, incarnation: &Incarnation, size: u64) -> Result<()> {
         self.enough_room(DELETE_ROOM)?;
-        self.write_chunks(|txn| {
-            for n in 0..chunk_count(size) {
-                let n = u32::try_from(n).map_err(|_| libmdbx::Error::BadValSize)?;
-                raw::delete(txn, self.chunks.table(), chunk_key(incarnation, n).as_bytes())?;
-            }
-            Ok(())
-        })
+        self.delete_chunks(&chunks_of(*incarnation, size).collect::<Vec<_>>())
     }
 
     /// Runs `f` in a durable transaction of C, right after a sync outside its lock: the commit flushes everything pending. A
@@ -87,6 +81,11 @@ fn put_chunk(
     let n = u32::try_from(n).map_err(|_| libmdbx::Error::BadValSize)?;
     let header = ChunkHeader { incarnation, n, file_size };
     raw::reserve(txn, table, chunk_key(&incarnation, n).as_bytes(), header.payload_length(), &header.encode())
+}
+
+/// The chunks of a file of `size` bytes.
+pub(crate) fn chunks_of(incarnation: Incarnation, size: u64) -> impl Iterator<Item = (Incarnation, u32)> {
+    (0..u32::try_from(chunk_count(size)).unwrap_or(u32::MAX)).map(move |n| (incarnation, n))
 }
 
 /// Pages in the data file of these chunks of a file of `size` bytes.
@@ -127,6 +126,20 @@ mod tests {
         assert!(Placement::find(&store.chunks, incarnation, size).unwrap().is_none());
         let newest = Arc::new(store.snapshot().unwrap());
         assert!(!placement.refresh(&newest).unwrap(), "the pin of deleted chunks was given up");
+    }
+
+    #[test]
+    fn a_file_of_more_than_one_transaction_is_released_in_more_than_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = StorageRegistry::new(folder.path()).open("s".as_ref(), StoreOptions::default()).unwrap();
+        let states = [16, 17].map(|chunks| {
+            let incarnation = Incarnation::random().unwrap();
+            store.reserve(incarnation, chunks * CHUNK_SIZE).unwrap();
+            let before = store.snapshot().unwrap().id();
+            store.release(&incarnation, chunks * CHUNK_SIZE).unwrap();
+            store.snapshot().unwrap().id() - before
+        });
+        assert!(states[1] > states[0], "{states:?}");
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl Store {
         Ok(())
     }
 
-    /// Records the last uses noted so far in one transaction: when it returns, they are in their blobs' records. The background thread does it right after a blob was opened.
+    /// Records the last uses noted so far in one transaction: when it returns, they are in their blobs' records. The background
+    /// thread does it right after a blob was opened.
     ///
     /// # Errors
     /// [`StorageError::Database`] when M cannot be written.
