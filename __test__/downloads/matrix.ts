@@ -191,12 +191,12 @@ async function attempt({ t, hub }: World, call: Promise<unknown>): Promise<Failu
 }
 
 /** Everything an error says, its causes included. */
-export function describeAll(error: Error): string {
+function describeAll(error: Error): string {
   const own = JSON.stringify({ ...error, message: error.message, stack: error.stack })
   return error.cause instanceof Error ? `${own}\n${describeAll(error.cause)}` : own
 }
 
-export function expectNoSecret(t: ExecutionContext, text: string, signatures: readonly string[] = []): void {
+function expectNoSecret(t: ExecutionContext, text: string, signatures: readonly string[] = []): void {
   for (const secret of [TOKEN, 'Signature=', ...signatures]) t.false(text.includes(secret), text)
 }
 
