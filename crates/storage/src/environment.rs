@@ -1,6 +1,7 @@
 //! The two libmdbx environments and their constants.
 
 use std::borrow::Cow;
+use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::MutexGuard;
@@ -68,6 +69,10 @@ fn check(process: Process, path: &Path) -> Result<()> {
     }
     // The store is the folder around the environment's.
     Err(StorageError::Forked { path: path.parent().unwrap_or(path).to_owned() })
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Whose turn it is to write, among the threads of this process. libmdbx has them wait, too, but on a lock that does not survive a
@@ -148,14 +153,49 @@ impl ManifestEnvironment {
     pub(crate) fn write<T>(&self, f: impl FnOnce(&WriteTransaction<'_>) -> Result<T>) -> Result<T> {
         self.check()?;
         let _turn = self.turn.lock();
+        self.keep_room()?;
         let inner = self
             .database
             .begin_rw_txn()
             .map_err(|e| StorageError::database("begin writing", &self.path, e))?;
         let transaction = WriteTransaction { inner, path: &self.path };
         let out = f(&transaction)?;
-        transaction.inner.commit().map_err(|e| StorageError::database("commit", &self.path, e))?;
+        transaction.inner.commit().map_err(|error| self.failed_commit(error))?;
         Ok(out)
+    }
+
+    /// Gives the file and its next growth room on the disk. libmdbx tells a write that a full disk cut short as an input/output
+    /// error. On a disk that is full already, transactions that fit into the file still go on.
+    fn keep_room(&self) -> Result<()> {
+        let file = data_file(Environment::of(&self.database), &self.path)?;
+        let fail = |error| StorageError::io("make room in the data file of", &self.path, error);
+        let (size, allocated) = platform::file_size(file).map_err(fail)?;
+        let wanted = size + MANIFEST_GROWTH.unsigned_abs() as u64;
+        if allocated >= wanted {
+            return Ok(());
+        }
+        match platform::allocate(file, 0, wanted) {
+            Err(error) if is_full(&error) && allocated < size => Err(self.no_space(wanted - allocated)),
+            Err(error) if is_full(&error) || error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            outcome => outcome.map_err(fail),
+        }
+    }
+
+    fn failed_commit(&self, error: libmdbx::Error) -> StorageError {
+        let growth = MANIFEST_GROWTH.unsigned_abs() as u64;
+        match error {
+            libmdbx::Error::Io if self.available() < growth => self.no_space(growth),
+            error => StorageError::database("commit", &self.path, error),
+        }
+    }
+
+    fn no_space(&self, needed: u64) -> StorageError {
+        StorageError::NoSpace { path: self.path.clone(), needed, available: self.available() }
+    }
+
+    /// Bytes the file system has; more than anybody needs where it does not tell.
+    fn available(&self) -> u64 {
+        platform::available(&self.path).unwrap_or(u64::MAX)
     }
 }
 
