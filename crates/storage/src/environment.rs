@@ -12,7 +12,7 @@ use libmdbx::{
 };
 
 use crate::closing::OpenToken;
-use crate::error::{Result, StorageError};
+use crate::error::{Result, StorageError, is_full};
 use crate::layout::{
     AUGMENT_LIMIT, CHUNK_GROWTH, CHUNK_MAX_SIZE, CHUNK_PAGE, MANIFEST_GROWTH, MANIFEST_MAX_SIZE,
     MANIFEST_PAGE, MAX_READERS,
@@ -69,10 +69,6 @@ fn check(process: Process, path: &Path) -> Result<()> {
     }
     // The store is the folder around the environment's.
     Err(StorageError::Forked { path: path.parent().unwrap_or(path).to_owned() })
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Whose turn it is to write, among the threads of this process. libmdbx has them wait, too, but on a lock that does not survive a

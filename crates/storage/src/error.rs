@@ -151,9 +151,7 @@ impl StorageError {
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
                 Self::ReadOnly { path, reason: format!("cannot {action}: {source}") }
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::NoSpace { path, needed: 0, available: 0 }
-            }
+            _ if is_full(&source) => Self::NoSpace { path, needed: 0, available: 0 },
             _ => Self::Io { action, path, source },
         }
     }
@@ -179,7 +177,9 @@ impl StorageError {
             E::Corrupted | E::PageNotFound | E::Panic => {
                 Self::Corrupt { what: format!("the database at {}", path.display()), reason }
             }
-            E::Other(code) if disk_full(code) => Self::NoSpace { path: owned, needed: 0, available: 0 },
+            E::Other(code) if is_full(&io::Error::from_raw_os_error(code)) => {
+                Self::NoSpace { path: owned, needed: 0, available: 0 }
+            }
             E::Busy => Self::InUse { what: format!("the database at {}", path.display()), reason },
             E::FileNotFound => {
                 Self::Io { action, path: owned, source: io::Error::new(io::ErrorKind::NotFound, source) }
@@ -202,11 +202,9 @@ fn amounts(needed: u64, available: u64) -> String {
     format!(": {needed} bytes needed, {available} available")
 }
 
-fn disk_full(code: i32) -> bool {
-    matches!(
-        io::Error::from_raw_os_error(code).kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+/// Whether the disk, or the user's part of it, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 #[cfg(test)]

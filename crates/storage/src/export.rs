@@ -4,7 +4,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::error::{Result, StorageError};
+use crate::error::{Result, StorageError, is_full};
 use crate::layout::CHUNK_PAGE;
 use crate::plain_file::{PlainFile, failed};
 use crate::platform::{self, BorrowedFile, Piece};
@@ -208,10 +208,6 @@ struct Step {
     /// Where they belong in the target.
     at: u64,
     length: u64,
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Whether it is the file system that cannot share, or not just these two files: another mount or device, no such operation,

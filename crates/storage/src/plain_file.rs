@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Incarnation;
-use crate::error::{Result, StorageError};
+use crate::error::{Result, StorageError, is_full};
 use crate::platform;
 
 /// A folder that plain files are written into. Nothing below it is reached through a link.
@@ -109,12 +109,11 @@ impl Drop for PlainFile {
 
 /// Classifies an error at a place outside the store.
 pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> StorageError {
-    match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            StorageError::NoSpace { path: path.to_owned(), needed: 0, available: 0 }
-        }
-        _ => StorageError::Io { action, path: path.to_owned(), source },
+    let path = path.to_owned();
+    if is_full(&source) {
+        return StorageError::NoSpace { path, needed: 0, available: 0 };
     }
+    StorageError::Io { action, path, source }
 }
 
 /// Whether a name stays in its folder on every platform.

@@ -9,7 +9,7 @@ use std::io;
 use std::ops::Range;
 
 use crate::environment::ChunkEnvironment;
-use crate::error::{Result, StorageError};
+use crate::error::{Result, StorageError, is_full};
 use crate::layout::{CHUNK_GROWTH, CHUNK_PAGE};
 use crate::lock_file::LockFile;
 use crate::platform::{self, BorrowedFile};
@@ -118,9 +118,7 @@ impl Store {
             match platform::allocate(file, at, length) {
                 Ok(()) => at += length,
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
-                {
+                Err(error) if is_full(&error) => {
                     return self.enough(range.end - at + FLOOR, self.available()?.min(length));
                 }
                 Err(error) => {
