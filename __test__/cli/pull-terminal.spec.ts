@@ -108,16 +108,19 @@ test('with --json or --quiet nobody is asked', async (t) => {
 
 test('colours on a terminal, none with NO_COLOR, and neither colours nor bars on a dumb one', async (t) => {
   const bench = await openBench(t, { [REPO]: GGUF })
-  const run = async (environment: NodeJS.ProcessEnv) => {
+  const run = async (environment: NodeJS.ProcessEnv, seen = /acme/) => {
     await bench.run('rm', REPO)
+    // A bar is first drawn a tenth of a second after the first report: the download must not be over by then.
+    const held = holdAt(bench.hub, 0)
     const terminal = bench.terminal(['pull', REPO, '-q', 'Q8_0'], {}, environment)
+    await terminal.waitFor(seen)
+    held.open()
     t.is(await terminal.status, 0)
     return terminal.screen
   }
+  const BAR = /[\u2588\u2591]/
   const COLOR = '\u001b[32mReady'
-  t.true((await run({})).includes(COLOR))
-  const plain = await run({ NO_COLOR: '1' })
-  t.false(plain.includes(COLOR))
-  t.regex(plain, /[\u2588\u2591]/, 'bars are no colours')
+  t.true((await run({}, BAR)).includes(COLOR))
+  t.false((await run({ NO_COLOR: '1' }, BAR)).includes(COLOR), 'bars are no colours')
   t.false((await run({ TERM: 'dumb' })).includes('\u001b'))
 })
