@@ -17,6 +17,7 @@ const DOCUMENTS = [
   'docs/downloads.md',
   'docs/command-line.md',
   'local-hub/README.md',
+  'engines/README.md',
 ]
 const SIZE = 100_000
 
@@ -61,7 +62,9 @@ test('every path that a document names is there', async (t) => {
   for (const document of DOCUMENTS) {
     const markdown = await readFile(document, 'utf8')
     const paths = [
-      ...markdown.matchAll(/`((?:crates|src|scripts|docs|__test__|local-hub|bench|examples)\/[\w./-]+)`/g),
+      ...markdown.matchAll(
+        /`((?:crates|src|scripts|docs|__test__|local-hub|bench|examples|engines)\/[\w./-]+)`/g,
+      ),
     ]
     for (const [, path] of paths) await t.notThrowsAsync(access(path ?? ''), `${document}: ${path}`)
   }

@@ -8,14 +8,19 @@ import { hashOf, makeOnce } from './stamp.mjs'
 export function installNodeModules() {
   const stamp = join(ROOT, 'node_modules', '.lock-hash')
   const hash = hashOf([], [join(ROOT, 'package-lock.json')])
-  return exclusively(() => makeOnce(stamp, hash, runNpm))
+  return exclusively(() => makeOnce(stamp, hash, installLocked))
 }
 
-async function runNpm() {
+function installLocked() {
   say('installing the npm packages of package-lock.json (about half a minute)')
-  const [program, ...args] = npm()
-  const advice = 'npm ci failed: see its message above. It needs an npm registry.'
-  await mustRun(program, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], advice)
+  return runNpm(['ci'])
+}
+
+/** Runs a command of npm that installs packages in a folder. */
+export async function runNpm(args, cwd = ROOT) {
+  const [program, ...script] = npm()
+  const advice = `npm ${args[0]} failed: see its message above. It needs an npm registry.`
+  await mustRun(program, [...script, ...args, '--no-audit', '--no-fund', '--loglevel=error'], advice, { cwd })
 }
 
 /** A program of an installed package as an argument array for Node. */

@@ -2,6 +2,7 @@
 // npm test -- ava        only the named steps
 import { buildAddon } from './addon.mjs'
 import { run, StepError } from './command.mjs'
+import { installEngines } from './engines.mjs'
 import { libclangEnvironment } from './libclang.mjs'
 import { buildMinilm } from './minilm.mjs'
 import { installNodeModules, packageProgram } from './node-modules.mjs'
@@ -27,6 +28,7 @@ const STEPS = [
   { name: 'addon', before: ['ava', 'pytest'], make: () => buildAddon({ profile: 'release' }) },
   { name: 'typescript', before: ['ava', 'pytest'], make: compileTypeScript },
   { name: 'example model', before: ['ava'], make: buildMinilm },
+  { name: 'engines', before: ['ava'], make: installEngines },
   { name: 'ava', run: () => node('ava/entrypoints/cli.mjs', []), count: countAva },
   { name: 'wheel', before: ['python lints', 'pytest'], without: whyNoPython, make: buildWheel },
   { name: 'python lints', without: whyNoPython, run: lintPython },
