@@ -14,7 +14,7 @@ use libmdbx::{
 use crate::closing::OpenToken;
 use crate::error::{Result, StorageError, is_full};
 use crate::layout::{
-    AUGMENT_LIMIT, CHUNK_GROWTH, CHUNK_MAX_SIZE, CHUNK_PAGE, MANIFEST_GROWTH, MANIFEST_MAX_SIZE,
+    AUGMENT_LIMIT, CHUNK_GROWTH, CHUNK_MAX_SIZE, CHUNK_PAGE, DATA_FILE, MANIFEST_GROWTH, MANIFEST_MAX_SIZE,
     MANIFEST_PAGE, MAX_READERS,
 };
 use crate::mutex::Mutex;
@@ -324,7 +324,7 @@ impl ChunkEnvironment {
 
     /// The data file, for messages and extents.
     pub(crate) fn data_path(&self) -> PathBuf {
-        self.path.join("mdbx.dat")
+        self.path.join(DATA_FILE)
     }
 }
 

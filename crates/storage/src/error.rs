@@ -80,6 +80,16 @@ pub enum StorageError {
         /// Why.
         reason: &'static str,
     },
+    /// Other programs cannot read the data file on this system: export the file, or hand over its bytes.
+    #[error(
+        "no other program can read in the model cache at {} on this system; export the file as a plain one, or hand over its \
+         bytes",
+        path.display()
+    )]
+    NotShown {
+        /// Folder of the store.
+        path: PathBuf,
+    },
     /// This process is a fork child, and its parent opened the store: open it again in the child.
     #[error(
         "the model cache at {} was opened before this process was forked from another one; open it again in this process",

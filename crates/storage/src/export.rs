@@ -1,7 +1,8 @@
 //! Writes a stored blob into a plain file: shared with the store where the file system can, copied otherwise.
 
+use std::fs::File;
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
 use crate::error::{Result, StorageError, is_full};
@@ -56,17 +57,40 @@ impl BlobReader {
         let Some(chunks) = self.chunks() else { return self.export_inline(target, advance) };
         let pieces = chunks.pieces(0..self.size());
         self.with_data_file(|file, _| {
-            let job = Job { reader: self, target, from: file, to: platform::borrow(target.file()) };
+            let job = Job::new(self, file, target.file(), target.path(), 0);
             let shared = if link == Link::Copy { Some(0) } else { job.share(&pieces, link, advance)? };
             match shared {
                 None => Ok(None),
-                Some(count) if count == pieces.len() => job.cut().map(|()| Some(Method::Reflink)),
+                Some(count) if count == pieces.len() => job.cut(target).map(|()| Some(Method::Reflink)),
                 Some(count) => {
                     let kernel = link == Link::Auto;
                     let copied = job.copy(&pieces, count, kernel, advance)?;
                     Ok(copied.then_some(Method::Copy))
                 }
             }
+        })
+    }
+
+    /// Copies `range`, which lies in chunks, to `at` in the file `to`; false when `advance` broke off. Blocks are shared where the
+    /// file system can and `at` lies at the same distance from a page's boundary as `range` does in the data file. Then a page's rest
+    /// on both sides comes along.
+    pub(crate) fn copy_range_to(
+        &self,
+        range: Range<u64>,
+        (to, path): (&File, &Path),
+        at: u64,
+        advance: &mut Advance<'_>,
+    ) -> Result<bool> {
+        let pieces = self.chunks().map(|chunks| chunks.pieces(range)).unwrap_or_default();
+        self.with_data_file(|file, _| {
+            let job = Job::new(self, file, to, path, at);
+            let Some(shared) = job.share(&pieces, Link::Auto, advance)? else { return Ok(false) };
+            if shared == pieces.len() {
+                return Ok(true);
+            }
+            let rest = pieces.iter().skip(shared).map(|piece| piece.length).sum();
+            self.store().check_room(rest)?;
+            job.copy(&pieces, shared, true, advance)
         })
     }
 
@@ -81,20 +105,31 @@ impl BlobReader {
 /// One export.
 struct Job<'a> {
     reader: &'a BlobReader,
-    target: &'a PlainFile,
     from: BorrowedFile<'a>,
     to: BorrowedFile<'a>,
+    /// Path of `to`.
+    path: &'a Path,
+    /// Where in `to` the first piece goes.
+    start: u64,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    fn new(reader: &'a BlobReader, from: BorrowedFile<'a>, to: &'a File, path: &'a Path, start: u64) -> Self {
+        Self { reader, from, to: platform::borrow(to), path, start }
+    }
+
     /// Shares the pieces from the first on, and tells how many: all, or those before the first that cannot be shared. `None`
     /// when `advance` broke off.
     fn share(&self, pieces: &[Piece], link: Link, advance: &mut Advance<'_>) -> Result<Option<usize>> {
-        let mut at = 0;
+        let mut at = self.start;
         for (count, piece) in pieces.iter().enumerate() {
-            // The last piece ends within a page, all of which is the run's own.
-            let length = piece.length.next_multiple_of(CHUNK_PAGE as u64);
-            match platform::clone_range(self.from, piece.offset, self.to, at, length) {
+            // Pages are cloned whole: those in which the first piece begins and the last ends are the run's own.
+            let before = piece.offset % CHUNK_PAGE as u64;
+            let length = (before + piece.length).next_multiple_of(CHUNK_PAGE as u64);
+            let cloned = at.checked_sub(before).ok_or_else(|| io::ErrorKind::InvalidInput.into());
+            match cloned
+                .and_then(|to| platform::clone_range(self.from, piece.offset - before, self.to, to, length))
+            {
                 Ok(()) => {}
                 Err(error) if !cannot_share(&error) => return Err(self.failed(error)),
                 Err(error) if link == Link::Reflink => return Err(self.refused(&error)),
@@ -109,8 +144,8 @@ impl Job<'_> {
     }
 
     /// Cuts off what the last page has beyond the end.
-    fn cut(&self) -> Result<()> {
-        self.target.file().set_len(self.reader.size()).map_err(|error| self.failed(error))
+    fn cut(&self, target: &PlainFile) -> Result<()> {
+        target.file().set_len(self.reader.size()).map_err(|error| self.failed(error))
     }
 
     /// Copies the pieces from `first` on, by the system alone where `kernel` allows it; false when `advance` broke off.
@@ -121,11 +156,12 @@ impl Job<'_> {
         mut kernel: bool,
         advance: &mut Advance<'_>,
     ) -> Result<bool> {
-        let start: u64 = pieces.iter().take(first).map(|piece| piece.length).sum();
-        self.make_room(start)?;
-        let mut at = start;
+        let length = |pieces: &[Piece]| pieces.iter().map(|piece| piece.length).sum::<u64>();
+        let (shared, rest) = pieces.split_at_checked(first).unwrap_or((pieces, &[]));
+        let mut at = self.start + length(shared);
+        self.make_room(at, length(rest))?;
         let mut buffer = Vec::new();
-        for piece in pieces.iter().skip(first) {
+        for piece in rest {
             let mut done = 0;
             while done < piece.length {
                 let step = Step { offset: piece.offset + done, at, length: STEP.min(piece.length - done) };
@@ -142,12 +178,11 @@ impl Job<'_> {
         Ok(true)
     }
 
-    /// Takes the disk space of the file from `start` on, so that a full disk is told before anything is copied.
-    fn make_room(&self, start: u64) -> Result<()> {
-        let needed = self.reader.size() - start;
+    /// Takes the disk space for what is copied, so that a full disk is told before anything is.
+    fn make_room(&self, start: u64, needed: u64) -> Result<()> {
         match platform::allocate(self.to, start, needed) {
             Err(error) if is_full(&error) => Err(StorageError::NoSpace {
-                path: self.target.path().to_owned(),
+                path: self.path.to_owned(),
                 needed,
                 available: platform::available(self.parent()).unwrap_or(0),
             }),
@@ -181,7 +216,7 @@ impl Job<'_> {
     }
 
     fn failed(&self, error: io::Error) -> StorageError {
-        failed("write the file", self.target.path(), error)
+        failed("write the file", self.path, error)
     }
 
     fn refused(&self, error: &io::Error) -> StorageError {
@@ -190,14 +225,14 @@ impl Job<'_> {
             _ => "their file system cannot share parts of files",
         };
         StorageError::NoReflink {
-            path: self.target.path().to_owned(),
+            path: self.path.to_owned(),
             store: self.reader.store().root().to_owned(),
             reason,
         }
     }
 
     fn parent(&self) -> &Path {
-        self.target.path().parent().unwrap_or(Path::new("."))
+        self.path.parent().unwrap_or(Path::new("."))
     }
 }
 

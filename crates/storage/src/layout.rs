@@ -1,5 +1,8 @@
 //! Sizes of the on-disk format. Every process must use the same ones: the first opener's environment settings win silently.
 
+/// Name that libmdbx gives its data file in the folder of an environment.
+pub const DATA_FILE: &str = "mdbx.dat";
+
 /// Payload bytes of a full chunk: 100 MiB, a multiple of every page size.
 pub const CHUNK_SIZE: u64 = 100 << 20;
 

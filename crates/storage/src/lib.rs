@@ -62,6 +62,8 @@ mod segments;
 mod snapshot;
 mod space;
 mod store;
+mod stub;
+mod stub_lock;
 mod sync;
 mod table;
 #[cfg(test)]
@@ -81,7 +83,7 @@ pub use export::{Advance, Link, Method};
 pub use extent::Extent;
 pub use finish::Finish;
 pub use key::{EndpointId, Key, RepoScope};
-pub use layout::{BLOCK_SIZE, CHUNK_SIZE, INLINE_LIMIT};
+pub use layout::{BLOCK_SIZE, CHUNK_SIZE, DATA_FILE, INLINE_LIMIT};
 pub use lease::{Lease, Presence};
 pub use mapping::Mapping;
 pub use orphan::Orphans;
@@ -97,6 +99,7 @@ pub use record::{
 pub use registry::{StorageRegistry, StoreOptions};
 pub use remove::Freed;
 pub use store::Store;
+pub use stub::{Draw, Stub, StubDraft, StubName};
 pub use table::{Aliases, Blobs, Files, Formats, Imports, Inlines, Manifests, Quants, Refs, Table, Uses};
 pub use transaction::{ReadTransaction, WriteTransaction};
 pub use usage::{BlobStatus, Usage};

@@ -111,7 +111,8 @@ impl LockFile {
     }
 }
 
-fn create(path: &Path) -> Result<LockDescriptor> {
+/// Opens a lock file, made where it is missing.
+pub(crate) fn create(path: &Path) -> Result<LockDescriptor> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -132,7 +133,8 @@ fn open(path: &Path, options: &OpenOptions) -> Result<Option<LockDescriptor>> {
     }
 }
 
-fn granted(outcome: std::result::Result<(), TryLockError>, path: &Path) -> Result<bool> {
+/// Whether the lock was got.
+pub(crate) fn granted(outcome: std::result::Result<(), TryLockError>, path: &Path) -> Result<bool> {
     match outcome {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),

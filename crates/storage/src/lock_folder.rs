@@ -11,6 +11,7 @@ use crate::journal::{self, journal_of};
 use crate::lease::{ANNOUNCEMENT, noted_incarnation};
 use crate::lock_file::LockFile;
 use crate::store::Store;
+use crate::stub::StubName;
 
 /// A file that its process left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) enum StaleFile {
     Lock(PathBuf),
     /// What was written of a blob of which nothing is here any more.
     Journal(BlobName),
+    /// Of a stub that nobody uses, with its files beside the data file.
+    Stub(StubName),
 }
 
 impl Store {
@@ -57,6 +60,9 @@ impl Store {
                 }
             }
         }
+        if !self.is_read_only() {
+            out.extend(self.stale_stubs()?.into_iter().map(StaleFile::Stub));
+        }
         Ok(out)
     }
 
@@ -65,6 +71,7 @@ impl Store {
         for file in files {
             match file {
                 StaleFile::Lock(path) => LockFile::sweep(path)?,
+                StaleFile::Stub(name) => self.remove_stub(name)?,
                 StaleFile::Journal(name) => {
                     // Whoever has the lease may have begun the blob anew.
                     if let Some(lease) = self.try_lease(name)?
