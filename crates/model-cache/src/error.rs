@@ -42,7 +42,7 @@ pub enum Error {
         /// Path as asked for.
         path: String,
     },
-    /// What is to be exported is not complete here.
+    /// What is to be exported or loaded is not complete here.
     #[error("{repo} {what} is not complete in this cache at commit {commit}; download it first")]
     NotDownloaded {
         /// Repository.
@@ -285,9 +285,9 @@ fn storage_code(error: &StorageError) -> &'static str {
         StorageError::Forked { .. } => "ERR_CLOSED",
         StorageError::ReadOnly { .. } => "ERR_READ_ONLY",
         StorageError::VersionMismatch { .. } => "ERR_VERSION_MISMATCH",
-        StorageError::UnsupportedFilesystem { .. } | StorageError::NoReflink { .. } => {
-            "ERR_UNSUPPORTED_FILESYSTEM"
-        }
+        StorageError::UnsupportedFilesystem { .. }
+        | StorageError::NoReflink { .. }
+        | StorageError::NotShown { .. } => "ERR_UNSUPPORTED_FILESYSTEM",
         StorageError::TooLarge { .. } => "ERR_TOO_LARGE",
         StorageError::Io { .. } | StorageError::Database { .. } => "ERR_IO",
     }
@@ -330,6 +330,7 @@ fn storage_fields(error: &StorageError) -> ErrorFields {
         | StorageError::VersionMismatch { path, .. }
         | StorageError::UnsupportedFilesystem { path, .. }
         | StorageError::NoReflink { path, .. }
+        | StorageError::NotShown { path }
         | StorageError::Forked { path }
         | StorageError::Io { path, .. }
         | StorageError::Database { path, .. } => at(path),

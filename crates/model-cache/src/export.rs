@@ -121,7 +121,7 @@ impl ModelCache {
 }
 
 /// Runs `work` on a thread where it may block. It is told to stop when the caller is gone or the cache is closed.
-async fn run<T: Send + 'static>(
+pub(crate) async fn run<T: Send + 'static>(
     inner: &Arc<Inner>,
     work: impl FnOnce(&Arc<Inner>, &CancellationToken) -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -179,7 +179,7 @@ fn find_stored(
 }
 
 /// Opens a stored file; an error says why there is none.
-fn open(inner: &Inner, repo: &str, path: &str, revision: &str) -> Result<CachedFile> {
+pub(crate) fn open(inner: &Inner, repo: &str, path: &str, revision: &str) -> Result<CachedFile> {
     if let Some(file) = CachedFile::open(inner, repo, path, revision)? {
         return Ok(file);
     }

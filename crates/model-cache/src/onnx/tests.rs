@@ -1,0 +1,192 @@
+//! Models as no exporter writes them.
+
+use super::wire::{put_bytes, put_number};
+use super::{Failure, MODEL, Rope, Run, Segment, Source, Sources, rewrite};
+
+/// A field of a message.
+enum Part {
+    Number(u32, u64),
+    Bytes(u32, Vec<u8>),
+}
+use Part::{Bytes, Number};
+
+fn message(parts: impl IntoIterator<Item = Part>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for part in parts {
+        match part {
+            Number(number, value) => put_number(&mut out, number, value),
+            Bytes(number, bytes) => put_bytes(&mut out, number, &bytes),
+        }
+    }
+    out
+}
+
+fn raw(length: usize) -> Vec<u8> {
+    let dims = (length / 4) as u64;
+    message([Number(1, dims), Number(2, 1), Bytes(8, b"w".into()), Bytes(9, vec![7; length])])
+}
+
+fn external(entries: &[(&str, &str)]) -> Vec<u8> {
+    let entry = |(key, value): &(&str, &str)| {
+        Bytes(13, message([Bytes(1, key.as_bytes().into()), Bytes(2, value.as_bytes().into())]))
+    };
+    let fixed = [Bytes(1, vec![5, 5]), Number(2, 1), Number(14, 1)];
+    message(fixed.into_iter().chain(entries.iter().map(entry)))
+}
+
+fn node(op: &str, attribute: Part) -> Vec<u8> {
+    message([Bytes(5, message([Bytes(1, b"value".into()), attribute])), Bytes(4, op.as_bytes().into())])
+}
+
+fn model(graph: Vec<u8>) -> Vec<u8> {
+    message([Number(1, 8), Bytes(7, graph)])
+}
+
+/// Everything there is, in each other.
+fn everything() -> Vec<u8> {
+    let branch = message([Bytes(5, raw(3000)), Bytes(1, node("Constant", Bytes(5, raw(2000))))]);
+    let graph = message([
+        Bytes(1, node("Constant", Bytes(5, raw(1024)))),
+        Bytes(1, node("If", Bytes(6, branch.clone()))),
+        Bytes(1, node("Scan", Bytes(11, branch))),
+        Bytes(5, external(&[("location", "a"), ("offset", "3"), ("length", "100")])),
+        Bytes(5, external(&[("location", "b")])),
+        Bytes(5, raw(5000)),
+        Bytes(15, message([Bytes(1, external(&[("location", "a")])), Bytes(2, raw(4000))])),
+    ]);
+    let function = message([Bytes(7, node("Constant", Bytes(5, raw(1500))))]);
+    message([Number(1, 8), Bytes(7, graph), Bytes(25, function)])
+}
+
+fn source(size: u64) -> Source {
+    Source { size, runs: vec![Run { start: 0, offset: 1 << 30, length: size }] }
+}
+
+/// Rewrites a model whose own bytes begin at 1 GiB of the data file; it may name the files `a` (in chunks) and `b` (not).
+fn rewritten(model: &[u8]) -> Result<Rope, Failure> {
+    let mut open = |location: &str| match location {
+        "a" => Ok(source(1000)),
+        "b" => Ok(Source { size: 500, runs: Vec::new() }),
+        _ => Err(super::Malformed::new("no such file").into()),
+    };
+    rewrite(model, &mut Sources::new(source(model.len() as u64), &mut open))
+}
+
+fn error(model: &[u8]) -> String {
+    match rewritten(model) {
+        Err(Failure::Malformed(what)) => what.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn place(at: u64) -> usize {
+    usize::try_from(at).unwrap()
+}
+
+/// The bytes that a rope says, and how many it says there are.
+fn written(model: &[u8], rope: &Rope) -> (Vec<u8>, u64) {
+    let mut out = Vec::new();
+    for segment in &rope.segments {
+        match segment {
+            Segment::Bytes(bytes) => out.extend_from_slice(bytes),
+            Segment::SideName => out.extend(vec![b'x'; place(tabagent_storage::StubName::SIDE_LENGTH)]),
+            Segment::Copy { file: MODEL, range } => {
+                out.extend_from_slice(&model[place(range.start)..place(range.end)]);
+            }
+            Segment::Copy { range, .. } => out.extend(vec![9; place(range.end - range.start)]),
+        }
+    }
+    (out, rope.length)
+}
+
+fn count(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
+}
+
+#[test]
+fn weights_are_pointed_to_wherever_engines_look_for_them() {
+    let model = everything();
+    let (out, length) = written(&model, &rewritten(&model).unwrap());
+    assert_eq!(out.len() as u64, length);
+    // Of the model itself: two constants, two branches with two each, one initializer. Of the file `a`: two.
+    assert_eq!(count(&out, "mdbx.dat"), 1 + 1 + 2 * 2 + 1 + 2);
+    // What the indices of a sparse tensor are stays.
+    assert!(out.len() < 4000 + 2000, "{}", out.len());
+    // It points to nothing else of the model, and once more changes only what points elsewhere.
+    assert_eq!(error(&out), "no such file");
+}
+
+#[test]
+fn what_need_not_change_is_the_same() {
+    for tensor in [raw(1000), message([Number(1, 5), Number(2, 1), Bytes(4, vec![0; 5000])])] {
+        let model = model(message([Bytes(5, tensor), Bytes(1, node("LabelEncoder", Bytes(5, raw(9000))))]));
+        assert_eq!(written(&model, &rewritten(&model).unwrap()).0, model);
+    }
+}
+
+#[test]
+fn places_beyond_a_file_are_refused() {
+    let all = |entries: &[(&str, &str)]| error(&model(message([Bytes(5, external(entries))])));
+    for (offset, length) in [("901", "100"), ("1001", "0"), ("18446744073709551615", "2"), ("0", "1001")] {
+        let told = all(&[("location", "a"), ("offset", offset), ("length", length)]);
+        assert!(told.contains("beyond its 1000 bytes"), "{told}");
+    }
+    // 25 float32.
+    assert!(all(&[("location", "a"), ("offset", "950")]).contains("beyond"));
+    assert!(all(&[("location", "a"), ("offset", "-1")]).contains("no place"));
+    assert!(all(&[("offset", "0")]).contains("no location"));
+}
+
+#[test]
+fn a_file_without_a_graph_is_none() {
+    assert_eq!(error(b""), "it has no graph");
+    assert_eq!(error(&message([Number(7, 1)])), "it has no graph");
+    assert!(error(b"{\"model_type\":\"bert\"}").contains("at byte"));
+}
+
+#[test]
+fn messages_that_lie_in_each_other_too_deep_are_refused() {
+    let deep = |depth| {
+        let mut graph = message([Bytes(5, raw(2000))]);
+        for _ in 0..depth {
+            graph = message([Bytes(1, node("If", Bytes(6, graph)))]);
+        }
+        model(graph)
+    };
+    assert_eq!(count(&written(&deep(30), &rewritten(&deep(30)).unwrap()).0, "mdbx.dat"), 1);
+    assert!(error(&deep(40)).contains("more than 100 deep"));
+    assert!(error(&deep(10_000)).contains("more than 100 deep"));
+}
+
+#[test]
+fn no_damage_leads_beyond_the_files() {
+    let good = everything();
+    let mut state = 1_u64;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let (mut read, mut refused) = (0, 0);
+    for _ in 0..20_000 {
+        let mut bad = good.clone();
+        for _ in 0..=random(3) {
+            // Most bytes are weights: damage the headers.
+            let at = (0..50).map(|_| random(bad.len())).find(|at| bad[*at] != 7).unwrap_or(0);
+            match random(4) {
+                0 => bad[at] ^= 1 << random(8),
+                1 => bad[at] = 0xff,
+                2 => bad.truncate(at.max(1)),
+                _ => drop(bad.splice(at..at, [0xff; 10])),
+            }
+        }
+        match rewritten(&bad) {
+            Err(_) => refused += 1,
+            Ok(rope) => {
+                let (out, length) = written(&bad, &rope);
+                assert_eq!(out.len() as u64, length);
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 1000 && refused > 1000, "{read} read, {refused} refused");
+}
