@@ -394,6 +394,18 @@ export declare class ModelCache implements AsyncDisposable {
     getFile(repo: string, path: string, options?: GetOptions): CachedFile | undefined;
     /** Opens a file, which is downloaded first where it is not stored; fails as `downloadFile` does. */
     fetchFile(repo: string, path: string, options?: DownloadOptions & GetOptions): Promise<CachedFile>;
+    /**
+     * The path of a stored ONNX model, for ONNX Runtime and what is built on it: of a small file that says where in the store the
+     * weights are, those in the model itself and those in files beside it. An engine maps them from there instead of reading a
+     * copy. Never uses the network. Weights that lie across a multiple of 100 MiB of their file are copied for as long as somebody
+     * uses the model (on btrfs and XFS without taking room).
+     *
+     * Unlike `getFile`, which has `undefined` for it, this fails with `ERR_FILE_NOT_FOUND` where the model or a file with its
+     * weights is not stored: the message names the file. `ERR_INVALID_ARGUMENT` also says that it is no ONNX model, or names weights
+     * outside its own folder. `ERR_READ_ONLY` for a cache opened with `readOnly`, which has `getFile` for its bytes;
+     * `ERR_UNSUPPORTED_FILESYSTEM` on Windows, where no other program can read the store; `ERR_TOO_LARGE`, `ERR_NO_SPACE`, `ERR_IO`.
+     */
+    onnxModel(repo: string, path: string, options?: OnnxModelOptions): Promise<OnnxModel>;
     /** The stored files of a revision. */
     listFiles(repo: string, options?: RevisionOptions): FileInfo[];
     /**
@@ -536,6 +548,47 @@ export declare class ModelCacheError extends Error {
     /** Bytes that are free. */
     readonly available?: number;
     constructor(code: ErrorCode, message: string, fields?: ErrorFields, options?: ErrorOptions);
+}
+
+/**
+ * A stored ONNX model as the path of a file, for ONNX Runtime and what is built on it.
+ *
+ * The file is a stub: the model without its weights, which it says to be in the store's own data file. An engine maps them from
+ * there, so that nothing is copied and processes share the memory.
+ *
+ * It stays valid until `close()`, and only that ends it: an engine's use of the weights is not visible to garbage collection.
+ * A session reads them as long as it lives, so close the model after the session is released, never before.
+ *
+ * @example
+ * ```ts
+ * const model = await cache.onnxModel('onnx-community/all-MiniLM-L6-v2-ONNX', 'onnx/model.onnx')
+ * const session = await InferenceSession.create(model.modelPath)
+ * // ...
+ * await session.release()
+ * model.close()
+ * ```
+ */
+export declare class OnnxModel implements Disposable {
+    #private;
+    /** Repository, as the endpoint writes it. */
+    readonly repo: string;
+    /** Path of the model within the repository. */
+    readonly path: string;
+    /** Commit it belongs to. */
+    readonly commit: string;
+    /** Absolute path of the stub on this machine: what an engine loads. */
+    readonly modelPath: string;
+    private constructor();
+    /** Lets go of the stub and of the weights it points to. Closing again does nothing. */
+    close(): void;
+    /** The same as `close()`, for `using`. */
+    [Symbol.dispose](): void;
+}
+
+/** Options of {@link ModelCache.onnxModel}. */
+export declare interface OnnxModelOptions extends RevisionOptions {
+    /** Ends this call with `signal.reason` at once. */
+    signal?: AbortSignal;
 }
 
 /** Options of {@link ModelCache.open}. Explicit options win over the environment. */

@@ -13,6 +13,8 @@ export type NativeFile = generated.NativeFile
 export type Operation = generated.Operation
 /** The addon's end of a watch. */
 export type NativeWatch = generated.NativeWatch
+/** The addon's ONNX model. */
+export type NativeOnnxModel = generated.NativeOnnxModel
 /** The addon's plain objects. */
 export type NativeManifest = generated.NativeManifest
 export type NativeQuant = generated.NativeQuant

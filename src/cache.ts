@@ -8,6 +8,7 @@ import { callNative } from './errors.js'
 import { type ExportOptions, type ExportReport, exportSchema } from './export.js'
 import { type ImportOptions, type ImportReport, importSchema } from './import.js'
 import { type FileInfo, type Manifest, toManifest } from './manifest.js'
+import { type OnnxModel, type OnnxModelOptions, onnxModelSchema, wrapOnnxModel } from './onnx-model.js'
 import {
   type DownloadOptions,
   downloadSchema,
@@ -211,6 +212,29 @@ export class ModelCache implements AsyncDisposable {
       (late) => late.close(),
     )
     return wrapFile(this.#runtime, file, verify)
+  }
+
+  /**
+   * The path of a stored ONNX model, for ONNX Runtime and what is built on it: of a small file that says where in the store the
+   * weights are, those in the model itself and those in files beside it. An engine maps them from there instead of reading a
+   * copy. Never uses the network. Weights that lie across a multiple of 100 MiB of their file are copied for as long as somebody
+   * uses the model (on btrfs and XFS without taking room).
+   *
+   * Unlike `getFile`, which has `undefined` for it, this fails with `ERR_FILE_NOT_FOUND` where the model or a file with its
+   * weights is not stored: the message names the file. `ERR_INVALID_ARGUMENT` also says that it is no ONNX model, or names weights
+   * outside its own folder. `ERR_READ_ONLY` for a cache opened with `readOnly`, which has `getFile` for its bytes;
+   * `ERR_UNSUPPORTED_FILESYSTEM` on Windows, where no other program can read the store; `ERR_TOO_LARGE`, `ERR_NO_SPACE`, `ERR_IO`.
+   */
+  async onnxModel(repo: string, path: string, options?: OnnxModelOptions): Promise<OnnxModel> {
+    checkFile(repo, path)
+    const { signal, revision } = checkOptions(options, onnxModelSchema)
+    const model = await runNative(
+      this.#runtime.binding,
+      withSignal(signal),
+      (operation) => this.#native.onnxModel(repo, path, revision, operation),
+      (late) => late.close(),
+    )
+    return wrapOnnxModel(this.#runtime, model)
   }
 
   /** The stored files of a revision. */

@@ -4,6 +4,7 @@ export { type ErrorCode, type ErrorFields, errorCodes, isModelCacheError, ModelC
 export type { ExportOptions, ExportReport } from './export.js'
 export type { ImportedFile, ImportOptions, ImportReport } from './import.js'
 export type { Digest, FileInfo, Manifest, Quant } from './manifest.js'
+export { OnnxModel, type OnnxModelOptions } from './onnx-model.js'
 export type {
   DownloadOptions,
   GetOptions,

@@ -13,6 +13,7 @@ mod error;
 mod export;
 mod import;
 mod manifest;
+mod onnx_model;
 mod operation;
 mod options;
 mod progress;
