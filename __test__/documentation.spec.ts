@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
 import { access, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { errorCodes } from '@tabagent/model-cache'
 import test from 'ava'
+import { LocalHub } from '../local-hub/index.js'
 import { makeFolder } from './support/folder.js'
 import { startHub } from './support/hub.js'
 import { onnxFiles } from './support/repository.js'
@@ -16,6 +17,7 @@ const DOCUMENTS = [
   'docs/design.md',
   'docs/downloads.md',
   'docs/command-line.md',
+  'docs/engines.md',
   'local-hub/README.md',
   'engines/README.md',
 ]
@@ -36,6 +38,22 @@ test('the example of the README runs as it stands', async (t) => {
   })
   t.regex(stdout, /'fp32'/)
   t.regex(stdout, new RegExp(`^${SIZE} bytes, ready`, 'm'))
+})
+
+test('the examples of ONNX Runtime run as they stand', async (t) => {
+  const hub = await LocalHub.start({ root: resolve('.work/hub') })
+  t.teardown(() => hub.close())
+  const [example = '', options = ''] = blocks(await readFile('docs/engines.md', 'utf8'), 'ts')
+  const ofExample = options.replace('onnx/model.onnx', 'onnx/model_quantized.onnx')
+  const changed = example.replace(/^const session = .*$/m, ofExample)
+  t.true(changed.includes('disable_prepacking'))
+  const environment = { ...process.env, HF_ENDPOINT: hub.url, MODEL_CACHE_DIR: await makeFolder(t) }
+  for (const program of [example, changed]) {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], {
+      env: environment,
+    })
+    t.is(stdout, '[ 1, 4, 384 ]\n')
+  }
 })
 
 test('the commands of the README are scripts of the package', async (t) => {

@@ -18,6 +18,17 @@ test('the tarball of a clone can be installed and has the addon of this platform
   t.is(stdout, '[]\n')
 })
 
+test('the adapter of ONNX Runtime is part of it, and says what to install', async (t) => {
+  const project = await installPacked(t)
+  const script = `
+    import { ModelCache } from '@tabagent/model-cache'
+    import { createSession } from '@tabagent/model-cache/onnxruntime'
+    const cache = await ModelCache.open({ path: 'store', offline: true })
+    await createSession(cache, 'acme/model', 'model.onnx').catch(({ code, message }) => console.log(code, message))`
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: project })
+  t.regex(stdout, /^ERR_IO onnxruntime-node cannot be loaded: install it/)
+})
+
 test('one package folder per target, of the version and with the file that the loader asks for', async (t) => {
   const { name, version, napi } = JSON.parse(await readFile('package.json', 'utf8'))
   const loader = await readFile('dist/binding.cjs', 'utf8')
