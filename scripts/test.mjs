@@ -27,7 +27,7 @@ const STEPS = [
   { name: 'cargo', run: () => cargo('test', '--workspace', '--no-fail-fast'), count: countCargo },
   { name: 'addon', before: ['ava', 'pytest'], make: () => buildAddon({ profile: 'release' }) },
   { name: 'typescript', before: ['ava', 'pytest'], make: compileTypeScript },
-  { name: 'example model', before: ['ava'], make: buildMinilm },
+  { name: 'example model', before: ['ava', 'pytest'], make: buildMinilm },
   { name: 'engines', before: ['ava'], make: installEngines },
   { name: 'ava', run: () => node('ava/entrypoints/cli.mjs', []), count: countAva },
   { name: 'wheel', before: ['python lints', 'pytest'], without: whyNoPython, make: buildWheel },

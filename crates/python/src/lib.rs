@@ -9,6 +9,7 @@ mod error;
 mod export;
 mod import;
 mod manifest;
+mod onnx_model;
 mod options;
 mod progress;
 mod report;
@@ -23,6 +24,8 @@ mod _native {
     use crate::cache::NativeCache;
     #[pymodule_export]
     use crate::cached_file::NativeFile;
+    #[pymodule_export]
+    use crate::onnx_model::NativeOnnxModel;
     #[pymodule_export]
     use crate::watch::NativeWatch;
 

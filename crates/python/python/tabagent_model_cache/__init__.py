@@ -33,6 +33,7 @@ from tabagent_model_cache.error import (
     VersionMismatchError,
 )
 from tabagent_model_cache.manifest import Digest, FileInfo, Manifest, Quant, QuantError
+from tabagent_model_cache.onnx_model import OnnxModel
 from tabagent_model_cache.progress import FileProgress, Progress
 from tabagent_model_cache.report import (
     CacheStats,
@@ -84,6 +85,7 @@ __all__ = [
     "NetworkError",
     "NoSpaceError",
     "OfflineError",
+    "OnnxModel",
     "Progress",
     "PruneReport",
     "PrunedQuant",

@@ -14,6 +14,7 @@ from tabagent_model_cache._native import VERSION, NativeCache, NativeWatch
 from tabagent_model_cache.argument import check_choice, check_integer, check_url
 from tabagent_model_cache.cached_file import CachedFile
 from tabagent_model_cache.manifest import FileInfo, Manifest, to_file, to_files, to_manifest
+from tabagent_model_cache.onnx_model import OnnxModel
 from tabagent_model_cache.progress import ProgressCallback, receiver
 from tabagent_model_cache.report import (
     CacheStats,
@@ -198,6 +199,20 @@ class ModelCache:
     ) -> CachedFile:
         """Open a file, which is downloaded first where it is not stored; fails as `download_file` does."""
         return CachedFile(self._native.fetch_file(repo, path, revision, keep, verify, receiver(progress)))
+
+    def onnx_model(self, repo: str, path: str, *, revision: str | None = None) -> OnnxModel:
+        """The path of a stored ONNX model, for ONNX Runtime and what is built on it. Never uses the network.
+
+        It is that of a small file that says where in the store the weights are, those in the model itself and those in files
+        beside it: an engine maps them from there instead of reading a copy. Weights that lie across a multiple of 100 MiB of
+        their file are copied for as long as somebody uses the model (on btrfs and XFS without taking room).
+
+        `ModelFileNotFoundError` names the model or the file with its weights that is not stored. `InvalidArgumentError` also says
+        that it is no ONNX model, or names weights outside its own folder. `ReadOnlyError` for a cache opened with `read_only`,
+        which has `get_file`; `UnsupportedFilesystemError` on Windows, where no other program can read the store; `TooLargeError`,
+        `NoSpaceError`, `InputOutputError`.
+        """
+        return OnnxModel(self._native.onnx_model(repo, path, revision))
 
     def list_files(self, repo: str, *, revision: str | None = None) -> list[FileInfo]:
         """The stored files of a revision."""
