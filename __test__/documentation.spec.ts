@@ -40,10 +40,15 @@ test('the example of the README runs as it stands', async (t) => {
   t.regex(stdout, new RegExp(`^${SIZE} bytes, ready`, 'm'))
 })
 
+/** A section of a document, by its heading. */
+function section(markdown: string, heading: string): string {
+  return markdown.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? ''
+}
+
 test('the examples of ONNX Runtime run as they stand', async (t) => {
   const hub = await LocalHub.start({ root: resolve('.work/hub') })
   t.teardown(() => hub.close())
-  const [example = '', options = ''] = blocks(await readFile('docs/engines.md', 'utf8'), 'ts')
+  const [example = '', options = ''] = blocks(section(await readFile('docs/engines.md', 'utf8'), 'ONNX Runtime'), 'ts')
   const ofExample = options.replace('onnx/model.onnx', 'onnx/model_quantized.onnx')
   const changed = example.replace(/^const session = .*$/m, ofExample)
   t.true(changed.includes('disable_prepacking'))

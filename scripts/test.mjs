@@ -4,7 +4,7 @@ import { buildAddon } from './addon.mjs'
 import { run, StepError } from './command.mjs'
 import { installEngines } from './engines.mjs'
 import { libclangEnvironment } from './libclang.mjs'
-import { buildMinilm } from './minilm.mjs'
+import { buildTestModels } from './minilm.mjs'
 import { installNodeModules, packageProgram } from './node-modules.mjs'
 import { buildWheel, lintPython, testPython, whyNoPython } from './python.mjs'
 import { countAva, countCargo, countPytest } from './test-count.mjs'
@@ -27,7 +27,7 @@ const STEPS = [
   { name: 'cargo', run: () => cargo('test', '--workspace', '--no-fail-fast'), count: countCargo },
   { name: 'addon', before: ['ava', 'pytest'], make: () => buildAddon({ profile: 'release' }) },
   { name: 'typescript', before: ['ava', 'pytest'], make: compileTypeScript },
-  { name: 'example model', before: ['ava', 'pytest'], make: buildMinilm },
+  { name: 'example model', before: ['ava', 'pytest'], make: buildTestModels },
   { name: 'engines', before: ['ava'], make: installEngines },
   { name: 'ava', run: () => node('ava/entrypoints/cli.mjs', []), count: countAva },
   { name: 'wheel', before: ['python lints', 'pytest'], without: whyNoPython, make: buildWheel },
