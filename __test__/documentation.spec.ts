@@ -48,7 +48,10 @@ function section(markdown: string, heading: string): string {
 test('the examples of ONNX Runtime run as they stand', async (t) => {
   const hub = await LocalHub.start({ root: resolve('.work/hub') })
   t.teardown(() => hub.close())
-  const [example = '', options = ''] = blocks(section(await readFile('docs/engines.md', 'utf8'), 'ONNX Runtime'), 'ts')
+  const [example = '', options = ''] = blocks(
+    section(await readFile('docs/engines.md', 'utf8'), 'ONNX Runtime'),
+    'ts',
+  )
   const ofExample = options.replace('onnx/model.onnx', 'onnx/model_quantized.onnx')
   const changed = example.replace(/^const session = .*$/m, ofExample)
   t.true(changed.includes('disable_prepacking'))
