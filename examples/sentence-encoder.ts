@@ -6,13 +6,16 @@ export class SentenceEncoder {
   readonly #session: ort.InferenceSession
   readonly #tokenizer: Tokenizer
 
-  /** `model` holds the bytes of the .onnx file, the other two the parsed files of the same names. */
+  /** `model` holds the bytes of the .onnx file or its path, the other two the parsed files of the same names. */
   static async create(
-    model: Uint8Array,
+    model: Uint8Array | string,
     tokenizer: object,
     tokenizerConfig: object,
   ): Promise<SentenceEncoder> {
-    const session = await ort.InferenceSession.create(model)
+    const { InferenceSession } = ort
+    const session = await (typeof model === 'string'
+      ? InferenceSession.create(model)
+      : InferenceSession.create(model))
     return new SentenceEncoder(session, new Tokenizer(tokenizer, tokenizerConfig))
   }
 
@@ -21,8 +24,13 @@ export class SentenceEncoder {
     this.#tokenizer = tokenizer
   }
 
+  /** The tokens that the model is given, by number. */
+  tokenize(sentence: string): number[] {
+    return this.#tokenizer.encode(sentence).ids
+  }
+
   async encode(sentence: string): Promise<Float32Array> {
-    const { ids } = this.#tokenizer.encode(sentence)
+    const ids = this.tokenize(sentence)
     const tensor = (values: readonly number[]) =>
       new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [1, values.length])
     const { last_hidden_state: hidden } = await this.#session.run({

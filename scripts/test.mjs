@@ -28,7 +28,7 @@ const STEPS = [
   { name: 'addon', before: ['ava', 'pytest'], make: () => buildAddon({ profile: 'release' }) },
   { name: 'typescript', before: ['ava', 'pytest'], make: compileTypeScript },
   { name: 'example model', before: ['ava', 'pytest'], make: buildTestModels },
-  { name: 'engines', before: ['ava'], make: installEngines },
+  { name: 'engines', before: ['ava', 'pytest'], make: installEngines },
   { name: 'ava', run: () => node('ava/entrypoints/cli.mjs', []), count: countAva },
   { name: 'wheel', before: ['python lints', 'pytest'], without: whyNoPython, make: buildWheel },
   { name: 'python lints', without: whyNoPython, run: lintPython },

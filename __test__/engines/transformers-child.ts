@@ -1,5 +1,3 @@
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { ModelCache, type OpenOptions } from '@tabagent/model-cache'
 import {
   type ModelCacheUse,
@@ -8,23 +6,7 @@ import {
   useModelCache,
 } from '@tabagent/model-cache/transformers'
 import { serveCommands } from '../support/child-commands.js'
-import { ANSWERS } from './known-answers.js'
-
-/** What the tests use of transformers.js. */
-interface Transformers {
-  env: TransformersEnvironment
-  pipeline(task: string, model: string, options: object): Promise<Extractor>
-  AutoConfig: { from_pretrained(model: string, options: object): Promise<Record<string, unknown>> }
-  ModelRegistry: {
-    is_cached(model: string, options: object): Promise<boolean>
-    clear_cache(model: string, options: object): Promise<{ filesDeleted: number }>
-  }
-}
-
-interface Extractor {
-  (texts: string[], options: object): Promise<{ tolist(): number[][] }>
-  dispose(): Promise<void>
-}
+import { embedAll, importTransformers } from './transformers.js'
 
 /** An event of transformers.js. */
 export interface LoadEvent {
@@ -34,9 +16,7 @@ export interface LoadEvent {
   total?: number
 }
 
-const { env, pipeline, AutoConfig, ModelRegistry } = (await import(
-  pathToFileURL(resolve('engines/transformers.mjs')).href
-)) as Transformers
+const { env, pipeline, AutoConfig, ModelRegistry } = await importTransformers()
 const before = { ...env }
 let cache: ModelCache | undefined
 let use: ModelCacheUse | undefined
@@ -53,8 +33,7 @@ serveCommands({
     const events: LoadEvent[] = []
     const onEvent = (event: LoadEvent) => events.push({ ...event })
     const extract = await pipeline('feature-extraction', repo, { ...options, progress_callback: onEvent })
-    const output = await extract(ANSWERS.sentences, { pooling: 'mean', normalize: true })
-    const vectors = output.tolist().map((vector) => Float32Array.from(vector))
+    const vectors = await embedAll(extract)
     await extract.dispose()
     return { vectors, events }
   },
