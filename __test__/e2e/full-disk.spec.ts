@@ -1,9 +1,9 @@
-import { open, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelCache, type ModelCacheError } from '@tabagent/model-cache'
 import test, { type ExecutionContext } from 'ava'
 import { randomBytes } from '../support/content.js'
-import { mountDisk } from '../support/disk.js'
+import { fillDisk, mountDisk } from '../support/disk.js'
 import { startHub } from '../support/hub.js'
 import type { Files } from '../support/repository.js'
 import { REPO } from '../support/store.js'
@@ -33,25 +33,6 @@ async function openSmall(t: ExecutionContext, megabytes: number, files: Files) {
   const cache = await ModelCache.open({ path: join(disk, 'store'), endpoint: hub.url, connections: AT_ONCE })
   t.teardown(() => cache.close())
   return { disk, hub, cache }
-}
-
-/** Writes a file until the disk has less than a block left, and returns its path. */
-async function fill(disk: string): Promise<string> {
-  const path = join(disk, 'filler')
-  const handle = await open(path, 'w')
-  for (const size of [MIB, 4096]) {
-    const block = Buffer.alloc(size, 1)
-    try {
-      for (;;) {
-        await handle.write(block)
-        await handle.datasync()
-      }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-    }
-  }
-  await handle.close()
-  return path
 }
 
 test('a quant larger than the disk is refused before its first byte', async (t) => {
@@ -94,7 +75,7 @@ test('a disk that is full in the middle: what is complete stays, and the same ca
   )
   // Each file has its room before it asks for its bytes.
   await hub.log.waitFor((log) => log.filter({ origin: 'cdn' }).length === AT_ONCE)
-  const filler = await fill(disk)
+  const filler = await fillDisk(disk)
   released.open()
   const error = await call
   t.is(error?.code, 'ERR_NO_SPACE', error?.message)

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { ModelCache, type ModelCacheError } from '@tabagent/model-cache'
 import test, { type ExecutionContext } from 'ava'
@@ -6,6 +6,7 @@ import ort from 'onnxruntime-node'
 import { LocalHub } from '../../local-hub/index.js'
 import { startChild } from '../support/child.js'
 import { randomBytes } from '../support/content.js'
+import { fillDisk, mountDisk } from '../support/disk.js'
 import { makeFolder } from '../support/folder.js'
 import { startHub } from '../support/hub.js'
 import { externalTensor, gather, graph, model, node, rawTensor, typedTensor } from '../support/onnx.js'
@@ -243,6 +244,24 @@ test('a model goes on while it is removed and its place is used again; a new one
   t.deepEqual((await runModel(fresh.modelPath, everyRow(ROWS)))['y_a'], weights('a'))
   fresh.close()
   t.deepEqual(await stubs(cache), [])
+})
+
+test('a disk that is full is told, and nothing is left', async (t) => {
+  const disk = await mountDisk(t, 'ext4', 800)
+  if (disk === undefined) {
+    t.pass()
+    return
+  }
+  const files = { [PATH]: model([gather('a')], [typedTensor('a', weights('a'))], ['y_a']) }
+  const { cache } = await store(t, files, disk)
+  const filler = await fillDisk(disk)
+  await t.throwsAsync(cache.onnxModel(REPO, PATH), { code: 'ERR_NO_SPACE' })
+  t.deepEqual(await stubs(cache), [])
+  await rm(filler)
+  const stub = await cache.onnxModel(REPO, PATH)
+  t.deepEqual((await runModel(stub.modelPath, everyRow(ROWS)))['y_a'], weights('a'))
+  stub.close()
+  await cache.close()
 })
 
 test('only close() ends a model', async (t) => {

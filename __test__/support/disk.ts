@@ -35,3 +35,22 @@ export async function mountDisk(
   t.teardown(() => run('umount', ['-l', mounted]))
   return mounted
 }
+
+/** Writes a file until the disk has less than a block left, and returns its path. */
+export async function fillDisk(disk: string): Promise<string> {
+  const path = join(disk, 'filler')
+  const handle = await open(path, 'w')
+  for (const size of [2 ** 20, 4096]) {
+    const block = Buffer.alloc(size, 1)
+    try {
+      for (;;) {
+        await handle.write(block)
+        await handle.datasync()
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+    }
+  }
+  await handle.close()
+  return path
+}

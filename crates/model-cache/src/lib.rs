@@ -45,6 +45,7 @@ mod cache;
 mod cached_file;
 mod checking;
 mod clock;
+mod detached_model;
 mod download;
 mod error;
 mod evict;
@@ -86,6 +87,7 @@ mod watch;
 
 pub use cache::ModelCache;
 pub use cached_file::{CachedFile, FileView};
+pub use detached_model::{DetachedModel, DetachedWeights};
 pub use error::{ERROR_CODES, Error, ErrorFields, Result};
 pub use export::{ExportOptions, ExportReport, ExportedFile};
 pub use file::FileInfo;

@@ -118,7 +118,7 @@ fn make(inner: &Arc<Inner>, model: &CachedFile, cancel: &CancellationToken) -> R
 }
 
 /// The file that the model calls `location`, of the same commit.
-fn open_external(
+pub(crate) fn open_external(
     inner: &Inner,
     model: &CachedFile,
     location: &str,
@@ -136,7 +136,7 @@ fn open_external(
     })
 }
 
-fn explain(model: &CachedFile, failure: Failure) -> Error {
+pub(crate) fn explain(model: &CachedFile, failure: Failure) -> Error {
     match failure {
         Failure::External(error) => *error,
         Failure::Malformed(what) => Error::InvalidArgument {
@@ -150,7 +150,7 @@ fn explain(model: &CachedFile, failure: Failure) -> Error {
     }
 }
 
-fn source_of(reader: &BlobReader) -> Source {
+pub(crate) fn source_of(reader: &BlobReader) -> Source {
     let mut start = 0;
     let extents = reader.extents().into_iter();
     let runs = extents.map(|extent| {
@@ -188,21 +188,8 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     fn draw(&self, draft: &mut StubDraft) -> tabagent_storage::Result<ControlFlow<()>> {
-        for segment in &self.rope.segments {
-            match segment {
-                Segment::Bytes(bytes) => draft.write(bytes)?,
-                Segment::SideName => draft.write(self.name.side().as_bytes())?,
-                Segment::Copy { file: MODEL, range } => {
-                    let start = usize::try_from(range.start).unwrap_or(usize::MAX);
-                    let end = usize::try_from(range.end).unwrap_or(usize::MAX);
-                    draft.write(self.view.get(start..end).unwrap_or_default())?;
-                }
-                Segment::Copy { file, range } => {
-                    let Some(reader) = self.pins.get(*file) else { continue };
-                    draft.write(&reader.copy(range.clone())?)?;
-                }
-            }
-        }
+        let write = &mut |bytes: &[u8]| draft.write(bytes);
+        write_out(self.rope, self.view, |file| self.pins.get(file), &self.name.side(), write)?;
         self.draw_side(draft)
     }
 
@@ -218,4 +205,30 @@ impl Drawing<'_> {
         }
         Ok(ControlFlow::Continue(()))
     }
+}
+
+/// Hands the bytes that a rope says to `write`. `view` shows the model, and `reader` has the other files.
+pub(crate) fn write_out<'a>(
+    rope: &Rope,
+    view: &[u8],
+    reader: impl Fn(usize) -> Option<&'a Arc<BlobReader>>,
+    side_name: &str,
+    write: &mut dyn FnMut(&[u8]) -> tabagent_storage::Result<()>,
+) -> tabagent_storage::Result<()> {
+    for segment in &rope.segments {
+        match segment {
+            Segment::Bytes(bytes) => write(bytes)?,
+            Segment::SideName => write(side_name.as_bytes())?,
+            Segment::Copy { file: MODEL, range } => {
+                let start = usize::try_from(range.start).unwrap_or(usize::MAX);
+                let end = usize::try_from(range.end).unwrap_or(usize::MAX);
+                write(view.get(start..end).unwrap_or_default())?;
+            }
+            Segment::Copy { file, range } => {
+                let Some(reader) = reader(*file) else { continue };
+                write(&reader.copy(range.clone())?)?;
+            }
+        }
+    }
+    Ok(())
 }

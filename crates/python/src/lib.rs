@@ -5,6 +5,7 @@
 mod cache;
 mod cached_file;
 mod call;
+mod detached_model;
 mod error;
 mod export;
 mod import;

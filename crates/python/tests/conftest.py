@@ -9,6 +9,8 @@ import pytest
 from local_hub import LocalHub, content, write_repository
 from tabagent_model_cache import ModelCache
 
+pytest_plugins = ["onnx_files"]
+
 REPO = "owner/model"
 WEIGHTS = "onnx/model_q4.onnx"
 SIZE = 5 << 20

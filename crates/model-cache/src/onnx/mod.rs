@@ -14,7 +14,9 @@ mod wire;
 pub(crate) use location::resolve;
 pub(crate) use rewrite::rewrite;
 pub(crate) use rope::{Rope, Segment};
-pub(crate) use sources::{Copied, MODEL, Run, Source, Sources};
+pub(crate) use sources::{Copied, Detached, MODEL, Run, Source, Sources};
+
+pub(crate) use tensor::DETACHED_FILE;
 
 use crate::error::Error;
 

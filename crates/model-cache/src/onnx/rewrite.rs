@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::rope::Rope;
 use super::schema::{Kind, MODEL_GRAPH, NODE_TYPE};
 use super::sources::Sources;
+use super::tensor::Part;
 use super::wire::{Fields, Value};
 use super::{Failure, Malformed, tensor};
 
@@ -68,8 +69,13 @@ impl Rewriter<'_, '_> {
             let field = field?;
             let inner = match (kind.child(field.number), &field.value) {
                 (Some(Kind::Tensor), Value::Bytes(bytes)) => {
-                    let movable = kind == Kind::Graph || kind == Kind::Attribute && constant;
-                    tensor::rewrite(self.model, bytes.clone(), self.sources, movable)?
+                    let part = match kind {
+                        Kind::Graph if depth + 1 == DEPTH => Part::Named,
+                        Kind::Graph => Part::Movable,
+                        Kind::Attribute if constant => Part::Movable,
+                        _ => Part::Fixed,
+                    };
+                    tensor::rewrite(self.model, bytes.clone(), self.sources, part)?
                 }
                 (Some(child), Value::Bytes(bytes)) => {
                     self.message(child, bytes.clone(), constant, depth - 1)?

@@ -45,6 +45,18 @@ pub(crate) struct Copied {
     pub(crate) at: u64,
 }
 
+/// Weights that an engine is to be given by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Detached {
+    pub(crate) name: String,
+    /// `TensorProto.DataType`.
+    pub(crate) element_type: u64,
+    pub(crate) shape: Vec<u64>,
+    /// Which of the files.
+    pub(crate) file: usize,
+    pub(crate) range: Range<u64>,
+}
+
 /// Where an engine finds some bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -52,6 +64,8 @@ pub(crate) enum Place {
     Data(u64),
     /// At this offset of the file of what is copied.
     Side(u64),
+    /// In memory, under the tensor's name.
+    Detached,
     /// Nowhere: they belong into the model itself.
     Inline,
 }
@@ -63,6 +77,9 @@ pub(crate) struct Sources<'a> {
     open: &'a mut Open<'a>,
     copied: Vec<Copied>,
     copied_at: HashMap<(usize, Range<u64>), u64>,
+    /// Types of the elements of tensors that may be detached; nothing is pointed to then.
+    detachable: Option<&'a [u64]>,
+    detached: Vec<Detached>,
 }
 
 impl<'a> Sources<'a> {
@@ -73,7 +90,28 @@ impl<'a> Sources<'a> {
             open,
             copied: Vec::new(),
             copied_at: HashMap::new(),
+            detachable: None,
+            detached: Vec::new(),
         }
+    }
+
+    /// Weights of these types are to be detached instead of pointed to.
+    pub(crate) fn detaching(self, types: &'a [u64]) -> Self {
+        Self { detachable: Some(types), ..self }
+    }
+
+    /// What was detached, in the order of the model.
+    pub(crate) fn into_detached(self) -> Vec<Detached> {
+        self.detached
+    }
+
+    /// Whether weights of this type may be detached; `None` when all are pointed to.
+    pub(crate) fn detaches(&self, element_type: u64) -> Option<bool> {
+        self.detachable.map(|types| types.contains(&element_type))
+    }
+
+    pub(crate) fn detach(&mut self, weights: Detached) {
+        self.detached.push(weights);
     }
 
     /// What is to be copied, in the order of the places.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::element::tensor_bytes;
 use super::rope::Rope;
-use super::sources::{MODEL, Place, Sources};
+use super::sources::{Detached, MODEL, Place, Sources};
 use super::wire::{Fields, Value, packed, put_bytes, put_header, put_number};
 use super::{Failure, Malformed};
 
@@ -15,6 +15,7 @@ const POINTED_FROM: u64 = 1024;
 /// Fields of `TensorProto`.
 const DIMS: u32 = 1;
 const DATA_TYPE: u32 = 2;
+const NAME: u32 = 8;
 const RAW_DATA: u32 = 9;
 const EXTERNAL_DATA: u32 = 13;
 const DATA_LOCATION: u32 = 14;
@@ -22,13 +23,27 @@ const DATA_LOCATION: u32 = 14;
 /// `TensorProto.DataLocation.EXTERNAL`.
 const EXTERNAL: u64 = 1;
 
+/// What detached weights say that their file is called, before its number among the [`Sources`].
+pub(crate) const DETACHED_FILE: &str = "detached-";
+
+/// Which part of the model a tensor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// An initializer of the outermost graph, which engines can be given by name.
+    Named,
+    /// One that engines read from wherever it says.
+    Movable,
+    /// One that engines read in the model alone.
+    Fixed,
+}
+
 /// What a tensor says.
 struct Tensor {
     /// Fields that stay as they are.
     kept: Vec<Range<usize>>,
+    name: Range<usize>,
     data_type: u64,
-    /// `None` past what can be counted.
-    elements: Option<u64>,
+    shape: Vec<u64>,
     raw: Option<Range<usize>>,
     external: bool,
     location: Option<String>,
@@ -36,13 +51,12 @@ struct Tensor {
     length: Option<u64>,
 }
 
-/// What to write for the tensor at `range` of the model; `None` when it stays as it is. Weights in the model itself are only pointed
-/// to when `movable`.
+/// What to write for the tensor at `range` of the model; `None` when it stays as it is.
 pub(crate) fn rewrite(
     model: &[u8],
     range: Range<usize>,
     sources: &mut Sources<'_>,
-    movable: bool,
+    part: Part,
 ) -> Result<Option<Rope>, Failure> {
     let tensor = Tensor::read(model, range)?;
     let (file, weights) = if tensor.external {
@@ -50,12 +64,22 @@ pub(crate) fn rewrite(
     } else {
         let Some(raw) = tensor.raw.clone() else { return Ok(None) };
         let raw = raw.start as u64..raw.end as u64;
-        if !movable || raw.end - raw.start < POINTED_FROM {
+        if part == Part::Fixed || raw.end - raw.start < POINTED_FROM {
             return Ok(None);
         }
         (MODEL, raw)
     };
-    let place = if weights.is_empty() { Place::Inline } else { sources.place(file, &weights) };
+    let place = if weights.is_empty() {
+        Place::Inline
+    } else if let Some(wanted) = sources.detaches(tensor.data_type) {
+        let detached = tensor.detached(model, file, &weights).filter(|_| wanted && part == Part::Named);
+        detached.map_or(Place::Inline, |detached| {
+            sources.detach(detached);
+            Place::Detached
+        })
+    } else {
+        sources.place(file, &weights)
+    };
     if place == Place::Inline && file == MODEL {
         return Ok(None);
     }
@@ -66,8 +90,9 @@ impl Tensor {
     fn read(model: &[u8], range: Range<usize>) -> Result<Self, Malformed> {
         let mut tensor = Self {
             kept: Vec::new(),
+            name: 0..0,
             data_type: 0,
-            elements: Some(1),
+            shape: Vec::new(),
             raw: None,
             external: false,
             location: None,
@@ -91,20 +116,36 @@ impl Tensor {
 
     fn read_kept(&mut self, model: &[u8], number: u32, value: Value) -> Result<(), Malformed> {
         match (number, value) {
-            (DIMS, Value::Varint(dim)) => self.count(dim),
+            (DIMS, Value::Varint(dim)) => self.shape.push(dim),
             (DIMS, Value::Bytes(dims)) => {
                 for dim in packed(model, dims) {
-                    self.count(dim?);
+                    self.shape.push(dim?);
                 }
             }
+            (NAME, Value::Bytes(name)) => self.name = name,
             (DATA_TYPE, Value::Varint(data_type)) => self.data_type = data_type,
             _ => {}
         }
         Ok(())
     }
 
-    fn count(&mut self, dim: u64) {
-        self.elements = self.elements.and_then(|elements| elements.checked_mul(dim));
+    /// Bytes by type and shape; `None` when they cannot be told.
+    fn bytes(&self) -> Option<u64> {
+        let elements = self.shape.iter().try_fold(1_u64, |product, dim| product.checked_mul(*dim));
+        tensor_bytes(self.data_type, elements)
+    }
+
+    /// What an engine is given for the tensor: `None` for small ones, which engines look at while they load.
+    fn detached(&self, model: &[u8], file: usize, weights: &Range<u64>) -> Option<Detached> {
+        let name = std::str::from_utf8(model.get(self.name.clone())?).ok()?;
+        let length = weights.end - weights.start;
+        (length >= POINTED_FROM && self.bytes() == Some(length)).then(|| Detached {
+            name: name.to_owned(),
+            element_type: self.data_type,
+            shape: self.shape.clone(),
+            file,
+            range: weights.clone(),
+        })
     }
 
     /// A `StringStringEntryProto`.
@@ -137,7 +178,7 @@ impl Tensor {
         let location = self.location.as_deref();
         let location = location.ok_or_else(|| Malformed::new("external data has no location"))?;
         let (file, size) = sources.external(location)?;
-        let length = self.length.or_else(|| tensor_bytes(self.data_type, self.elements));
+        let length = self.length.or_else(|| self.bytes());
         let end = match length {
             Some(length) => self.offset.checked_add(length),
             None => Some(size),
@@ -167,6 +208,11 @@ impl Tensor {
             Place::Data(offset) => {
                 let name = tabagent_storage::DATA_FILE.as_bytes();
                 point(&mut rope, |location| location.put(name), name.len() as u64, offset, length);
+            }
+            Place::Detached => {
+                let name = format!("{DETACHED_FILE}{file}");
+                let name = name.as_bytes();
+                point(&mut rope, |location| location.put(name), name.len() as u64, weights.start, length);
             }
             Place::Side(offset) => {
                 point(&mut rope, Rope::side_name, tabagent_storage::StubName::SIDE_LENGTH, offset, length);

@@ -1,7 +1,7 @@
 //! Models as no exporter writes them.
 
 use super::wire::{put_bytes, put_number};
-use super::{Failure, MODEL, Rope, Run, Segment, Source, Sources, rewrite};
+use super::{Detached, Failure, MODEL, Rope, Run, Segment, Source, Sources, rewrite};
 
 /// A field of a message.
 enum Part {
@@ -62,14 +62,26 @@ fn source(size: u64) -> Source {
     Source { size, runs: vec![Run { start: 0, offset: 1 << 30, length: size }] }
 }
 
-/// Rewrites a model whose own bytes begin at 1 GiB of the data file; it may name the files `a` (in chunks) and `b` (not).
-fn rewritten(model: &[u8]) -> Result<Rope, Failure> {
-    let mut open = |location: &str| match location {
-        "a" => Ok(source(1000)),
+/// What a model calls by a name: the files `a` (in chunks) and `b` (not).
+fn open(location: &str) -> Result<Source, Failure> {
+    match location {
+        "a" => Ok(source(9000)),
         "b" => Ok(Source { size: 500, runs: Vec::new() }),
         _ => Err(super::Malformed::new("no such file").into()),
-    };
+    }
+}
+
+/// Rewrites a model whose own bytes begin at 1 GiB of the data file.
+fn rewritten(model: &[u8]) -> Result<Rope, Failure> {
     rewrite(model, &mut Sources::new(source(model.len() as u64), &mut open))
+}
+
+/// The same with weights of type 1 detached, and these.
+fn detached(model: &[u8]) -> Result<(Rope, Vec<Detached>), Failure> {
+    let (mut open, types) = (open, [1]);
+    let mut sources = Sources::new(source(model.len() as u64), &mut open).detaching(&types);
+    let rope = rewrite(model, &mut sources)?;
+    Ok((rope, sources.into_detached()))
 }
 
 fn error(model: &[u8]) -> String {
@@ -117,6 +129,35 @@ fn weights_are_pointed_to_wherever_engines_look_for_them() {
 }
 
 #[test]
+fn only_large_initializers_of_the_outermost_graph_are_detached() {
+    let large = message([
+        Number(1, 250),
+        Number(2, 1),
+        Number(14, 1),
+        Bytes(8, b"large".into()),
+        Bytes(13, message([Bytes(1, b"location".into()), Bytes(2, b"a".into())])),
+    ]);
+    let other = message([Number(1, 2000), Number(2, 3), Bytes(8, b"other".into()), Bytes(9, vec![1; 2000])]);
+    let inner = message([Bytes(5, raw(3000)), Bytes(1, node("Constant", Bytes(5, raw(2000))))]);
+    let model = model(message([
+        Bytes(5, large),
+        Bytes(5, other),
+        Bytes(5, external(&[("location", "b")])),
+        Bytes(5, raw(5000)),
+        Bytes(1, node("If", Bytes(6, inner))),
+    ]));
+    let (rope, weights) = detached(&model).unwrap();
+    let (out, length) = written(&model, &rope);
+    assert_eq!(out.len() as u64, length);
+    // 250 float32 are not large enough.
+    assert_eq!(weights.iter().map(|found| found.name.as_str()).collect::<Vec<_>>(), ["w"]);
+    assert_eq!((weights[0].element_type, &weights[0].shape[..], weights[0].file), (1, &[1250][..], MODEL));
+    assert_eq!(model[place(weights[0].range.start)..place(weights[0].range.end)], vec![7; 5000]);
+    assert_eq!((count(&out, "detached-0"), count(&out, "mdbx.dat"), count(&out, "location")), (1, 0, 1));
+    assert!(out.len() > 1000 + 100 + 2000 + 3000 + 2000, "{}", out.len());
+}
+
+#[test]
 fn what_need_not_change_is_the_same() {
     for tensor in [raw(1000), message([Number(1, 5), Number(2, 1), Bytes(4, vec![0; 5000])])] {
         let model = model(message([Bytes(5, tensor), Bytes(1, node("LabelEncoder", Bytes(5, raw(9000))))]));
@@ -127,12 +168,12 @@ fn what_need_not_change_is_the_same() {
 #[test]
 fn places_beyond_a_file_are_refused() {
     let all = |entries: &[(&str, &str)]| error(&model(message([Bytes(5, external(entries))])));
-    for (offset, length) in [("901", "100"), ("1001", "0"), ("18446744073709551615", "2"), ("0", "1001")] {
+    for (offset, length) in [("8901", "100"), ("9001", "0"), ("18446744073709551615", "2"), ("0", "9001")] {
         let told = all(&[("location", "a"), ("offset", offset), ("length", length)]);
-        assert!(told.contains("beyond its 1000 bytes"), "{told}");
+        assert!(told.contains("beyond its 9000 bytes"), "{told}");
     }
     // 25 float32.
-    assert!(all(&[("location", "a"), ("offset", "950")]).contains("beyond"));
+    assert!(all(&[("location", "a"), ("offset", "8950")]).contains("beyond"));
     assert!(all(&[("location", "a"), ("offset", "-1")]).contains("no place"));
     assert!(all(&[("offset", "0")]).contains("no location"));
 }
@@ -178,6 +219,11 @@ fn no_damage_leads_beyond_the_files() {
                 2 => bad.truncate(at.max(1)),
                 _ => drop(bad.splice(at..at, [0xff; 10])),
             }
+        }
+        if let Ok((rope, weights)) = detached(&bad) {
+            assert_eq!(written(&bad, &rope).0.len() as u64, rope.length);
+            let inside = |found: &Detached| found.file != MODEL || found.range.end <= bad.len() as u64;
+            assert!(weights.iter().all(inside));
         }
         match rewritten(&bad) {
             Err(_) => refused += 1,
