@@ -1,6 +1,6 @@
 import type { Workplace } from './workplace.js'
 
-/** What a figure counts; `x` is a ratio of two times of the same round. */
+/** What a figure counts; `x` is a ratio of two times, or of two sizes, of the same round. */
 export type Unit = 'x' | 'ms' | 'us' | 'MiB' | 's/GiB' | 'bytes/byte'
 
 /** One line of the table. */

@@ -1,0 +1,38 @@
+import { join } from 'node:path'
+import { ModelCache } from '@tabagent/model-cache'
+import { HubProcess } from '../local-hub/index.js'
+import type { Measurement } from './figure.js'
+import { compare, type Loaded, MODEL } from './loading.js'
+import { hasPython, runPython } from './python.js'
+
+export const loadOnnxRuntime: Measurement = {
+  letter: 'o',
+  title: 'onnxruntime of Python: a plain file, and the store',
+  async measure(workplace) {
+    if (!hasPython()) return []
+    return workplace.inNewFolder(async (store) => {
+      const endpoint = await fill(store)
+      const load = (way: 'stub' | 'path', prepacking: boolean) => () =>
+        runPython<Loaded>('load_onnx', {
+          ...{ way, prepacking, store, endpoint, repo: MODEL.repo, file: MODEL.path },
+          plain: join(MODEL.hub, MODEL.repo, MODEL.path),
+        })
+      const both = (prepacking: boolean) => ({
+        store: load('stub', prepacking),
+        own: load('path', prepacking),
+      })
+      const without = { time: 0.25, anonymous: 0.1 }
+      return [
+        ...(await compare('InferenceSession(stub / path), no prepacking', without, both(false))),
+        ...(await compare('the same with prepacking', { time: 1, anonymous: 1 }, both(true))),
+      ]
+    })
+  },
+}
+
+async function fill(path: string): Promise<string> {
+  await using hub = await HubProcess.start(MODEL.hub, ['--unlimited'])
+  await using cache = await ModelCache.open({ path, endpoint: hub.url, noProxy: '*' })
+  await cache.downloadFile(MODEL.repo, MODEL.path)
+  return hub.url
+}
