@@ -3,6 +3,7 @@ import { isModelCacheError } from '../errors.js'
 import type { Download, OnProgress } from './download.js'
 import type { LoadedModels } from './loaded-models.js'
 import { isModel, modelOf, parseUrl, type Resource } from './resource.js'
+import { StoredResponse } from './stored-response.js'
 
 /**
  * Where transformers.js looks for files: each by a path of its own first, which nothing here is known by, and then by its URL.
@@ -22,13 +23,14 @@ export class CustomCache {
     this.#download = download
   }
 
-  async match(key: string): Promise<Response | string | undefined> {
+  async match(key: string): Promise<StoredResponse | Response | string | undefined> {
     const resource = this.#parse(key)
     if (!resource) return undefined
     if (this.#models.canHavePaths && this.#brought.has(key)) return resource.path
     const file = this.#open(resource)
     if (!file) return undefined
     if (isModel(resource)) return this.#matchModel(resource, file)
+    if (!modelOf(resource)) return new StoredResponse(file)
     return (await this.#isBesideModel(resource)) ? resource.path : file.response()
   }
 
