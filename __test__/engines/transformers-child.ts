@@ -21,11 +21,16 @@ const before = { ...env }
 let cache: ModelCache | undefined
 let use: ModelCacheUse | undefined
 
+const ending = new AbortController()
+
 serveCommands({
   async use(options: OpenOptions) {
     cache = await ModelCache.open(options)
-    use = useModelCache(env, cache)
+    use = useModelCache(env, cache, { signal: ending.signal })
   },
+  abort: () => ending.abort(new Error('enough')),
+  /** What `env.fetch` answers for a URL of somewhere else. */
+  fetchText: async (url: string) => (await env.fetch(url)).text(),
   useWith: (environment: TransformersEnvironment | null, options?: UseModelCacheOptions) =>
     useModelCache(environment ?? env, cache as ModelCache, options),
   /** Loads a model and lets it compute the vectors of the known answers' sentences. */

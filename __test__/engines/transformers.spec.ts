@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { ModelCache, type OpenOptions } from '@tabagent/model-cache'
 import anyTest, { type ExecutionContext } from 'ava'
 import { LocalHub } from '../../local-hub/index.js'
@@ -121,6 +123,50 @@ test('wrong bytes never reach the engine', async (t) => {
   t.is(failure?.code, 'ERR_INTEGRITY')
   hub.fault = undefined
   expectAnswers(t, 'q8', (await embed(child, ANSWERS.repo, { dtype: 'q8' })).vectors)
+})
+
+test('external data that cannot be had fails the load, and not the process', async (t) => {
+  const hub = await serveModels(t)
+  const child = await startUse(t, { path: await store(t), endpoint: hub.url })
+  hub.fault = ({ origin }) => (origin === 'cdn' ? { alterByte: 1_000_000 } : undefined)
+  const options = { dtype: 'fp32', use_external_data_format: true } as const
+  const failure = await t.throwsAsync<ChildError>(embed(child, EXTERNAL, options))
+  t.is(failure?.code, 'ERR_INTEGRITY')
+  hub.fault = undefined
+  expectAnswers(t, 'fp32', (await embed(child, EXTERNAL, options)).vectors)
+})
+
+test('a signal ends the downloads, and what came is kept', async (t) => {
+  const hub = await serveModels(t)
+  const place = { path: await store(t), endpoint: hub.url }
+  const half = 10 * MIB
+  holdAt(hub, half)
+  const child = await startUse(t, place)
+  const loading = embed(child, ANSWERS.repo, { dtype: 'q8' })
+  await hub.log.waitFor(() => cdnBytes(hub) >= half)
+  await child.call('abort')
+  await t.throwsAsync(loading, { message: 'enough' })
+})
+
+test('the token and the path of an endpoint are those of the cache', async (t) => {
+  const files = { 'config.json': JSON.stringify({ model_type: 'bert' }) }
+  const { hub } = await startHub(
+    t,
+    { 'acme/secret': { files, settings: { private: true, allowed: ['hf_right'] } } },
+    { tokens: ['hf_right'], prefix: '/mirror' },
+  )
+  const child = await startUse(t, { path: await store(t), endpoint: hub.url, token: 'hf_right' })
+  t.like(await child.call('config', 'acme/secret', {}), { model_type: 'bert' })
+  t.is(await child.call('fetchText', 'data:,elsewhere'), 'elsewhere')
+})
+
+test('a worker thread has its own', async (t) => {
+  const hub = await serveModels(t)
+  const workerData = { path: await store(t), endpoint: hub.url }
+  const worker = new Worker(new URL('transformers-worker.js', import.meta.url), { workerData })
+  t.teardown(() => worker.terminate())
+  const [vectors] = await once(worker, 'message')
+  expectAnswers(t, 'q8', vectors)
 })
 
 test('each revision has its own files', async (t) => {

@@ -39,7 +39,12 @@ export class LoadedModels {
   }
 
   close(): void {
-    for (const model of this.#all) void model.then((opened) => opened.close())
+    for (const model of this.#all) {
+      model.then(
+        (opened) => opened.close(),
+        () => {},
+      )
+    }
     this.#all.clear()
     this.#current.clear()
   }
