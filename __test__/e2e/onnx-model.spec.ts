@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { ModelCache, type ModelCacheError } from '@tabagent/model-cache'
 import test, { type ExecutionContext } from 'ava'
@@ -136,38 +136,58 @@ test('external files of any name, size and number are read where they lie', asyn
   t.true((await expectSame(t, cache, plain(PATH), everyRow(1000))) < 10_000)
 })
 
-test('weights across two chunks are copied beside the stub, for all who use it', async (t) => {
-  const chunk = 100 * MIB
-  const rows = 100_000
-  const data = weights('seam', 2 * rows)
-  const place = (name: string, offset: number) =>
-    externalTensor(name, rows, { location: 'w', offset: String(offset), length: String(rows * 4) })
-  const start = chunk - 150_001
-  const names = ['across', 'tied', 'later', 'few']
+/** A model with weights on both sides of the first 100 MiB of an external file. */
+function seamFiles(rows: number): Files {
+  const start = 100 * MIB - 150_001
+  const place = (name: string, offset: number, length = rows) =>
+    externalTensor(name, length, { location: 'w', offset: String(offset), length: String(length * 4) })
   const initializers = [
     place('across', start),
     place('tied', start),
     place('later', start + rows * 4),
-    externalTensor('few', 500, { location: 'w', offset: String(chunk - 1001), length: '2000' }),
+    place('few', 100 * MIB - 1001, 500),
   ]
-  const bytes = model(
-    names.map((name) => gather(name)),
-    initializers,
-    names.map((name) => `y_${name}`),
-  )
-  const { cache, plain } = await store(t, {
-    [PATH]: bytes,
-    'onnx/w': Buffer.concat([Buffer.alloc(start), data]),
-  })
+  const names = ['across', 'tied', 'later', 'few']
+  const nodes = names.map((name) => gather(name))
+  const outputs = names.map((name) => `y_${name}`)
+  return {
+    [PATH]: model(nodes, initializers, outputs),
+    'onnx/w': Buffer.concat([Buffer.alloc(start), weights('seam', 2 * rows)]),
+  }
+}
+
+test('weights across two chunks are copied beside the stub, for all who use it', async (t) => {
+  const rows = 100_000
+  const { cache, plain } = await store(t, seamFiles(rows))
   await expectSame(t, cache, plain(PATH), everyRow(500))
   using first = await cache.onnxModel(REPO, PATH)
   using second = await cache.onnxModel(REPO, PATH)
   t.is(second.modelPath, first.modelPath)
-  const side = first.modelPath.replace(/onnx$/, 'data')
-  const { size, mode } = await stat(side)
+  const { size, mode } = await stat(first.modelPath.replace(/onnx$/, 'data'))
   t.true(size >= rows * 4 && size < rows * 4 + 200_000, String(size))
   t.is(mode & 0o777, 0o600)
-  t.deepEqual((await stubs(cache)).length, 3)
+  t.is((await stubs(cache)).length, 3)
+})
+
+test('on xfs such weights share the blocks of the store', async (t) => {
+  const disk = await mountDisk(t, 'xfs', 1024)
+  if (disk === undefined) {
+    t.pass()
+    return
+  }
+  const rows = 2_000_000
+  const { cache, plain } = await store(t, seamFiles(rows), disk)
+  const free = async () => {
+    const { bfree, bsize } = await statfs(disk)
+    return bfree * bsize
+  }
+  const before = await free()
+  const stub = await cache.onnxModel(REPO, PATH)
+  t.true(before - (await free()) < rows)
+  await cache.removeRepo(REPO)
+  t.deepEqual(await runModel(stub.modelPath, everyRow(500)), await runModel(plain(PATH), everyRow(500)))
+  stub.close()
+  await cache.close()
 })
 
 test('what is missing is named, and how to get it', async (t) => {

@@ -10,6 +10,7 @@ mod partial;
 mod pinning;
 mod reading;
 mod removal;
+mod stub;
 
 /// Writes one byte into a view, as JavaScript or numpy may.
 #[expect(unsafe_code, reason = "the write that bindings make possible")]
