@@ -1,38 +1,35 @@
 import { join } from 'node:path'
-import { ModelCache } from '@tabagent/model-cache'
-import { HubProcess } from '../local-hub/index.js'
-import type { Measurement } from './figure.js'
-import { compare, type Loaded, MODEL } from './loading.js'
-import { hasPython, runPython } from './python.js'
+import type { LoadOnnxParameters } from './child/load-onnx.js'
+import { runScript } from './child-process.js'
+import type { Figure, Measurement } from './figure.js'
+import { compare, fill, type Loaded, MODEL } from './loading.js'
 
-export const loadOnnxRuntime: Measurement = {
-  letter: 'o',
-  title: 'onnxruntime of Python: a plain file, and the store',
-  async measure(workplace) {
-    if (!hasPython()) return []
-    return workplace.inNewFolder(async (store) => {
-      const endpoint = await fill(store)
-      const load = (way: 'stub' | 'path', prepacking: boolean) => () =>
-        runPython<Loaded>('load_onnx', {
-          ...{ way, prepacking, store, endpoint, repo: MODEL.repo, file: MODEL.path },
-          plain: join(MODEL.hub, MODEL.repo, MODEL.path),
-        })
-      const both = (prepacking: boolean) => ({
-        store: load('stub', prepacking),
-        own: load('path', prepacking),
-      })
-      const without = { time: 0.25, anonymous: 0.1 }
-      return [
-        ...(await compare('InferenceSession(stub / path), no prepacking', without, both(false))),
-        ...(await compare('the same with prepacking', { time: 1, anonymous: 1 }, both(true))),
-      ]
-    })
-  },
+const VARIANTS = {
+  fp32: 'onnx/model.onnx',
+  fp16: 'onnx/model_fp16.onnx',
+  q8: 'onnx/model_quantized.onnx',
+  q4: 'onnx/model_q4.onnx',
 }
 
-async function fill(path: string): Promise<string> {
-  await using hub = await HubProcess.start(MODEL.hub, ['--unlimited'])
-  await using cache = await ModelCache.open({ path, endpoint: hub.url, noProxy: '*' })
-  await cache.downloadFile(MODEL.repo, MODEL.path)
-  return hub.url
+export const loadOnnxRuntime: Measurement = {
+  letter: 'n',
+  title: 'onnxruntime-node: plain files, and the store',
+  measure: (workplace) =>
+    workplace.inNewFolder(async (store) => {
+      const endpoint = await fill(store, Object.values(VARIANTS))
+      const load = (way: LoadOnnxParameters['way'], file: string, prepacking: boolean) => async () => {
+        const plain = join(MODEL.hub, MODEL.repo, file)
+        const parameters = { way, prepacking, plain, store, endpoint, repo: MODEL.repo, file }
+        return (await runScript<LoadOnnxParameters, Loaded>('load-onnx', parameters)).result
+      }
+      const figures: Figure[] = []
+      for (const [name, file] of Object.entries(VARIANTS)) {
+        for (const prepacking of [true, false]) {
+          const ways = { store: load('stub', file, prepacking), own: load('path', file, prepacking) }
+          const what = `${name}: stub / path${prepacking ? '' : ', no prepacking'}`
+          figures.push(...(await compare(what, { anonymous: 1 }, ways)))
+        }
+      }
+      return figures
+    }),
 }
