@@ -55,6 +55,8 @@ mod client;
 mod content_range;
 mod endpoint;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod hedge;
 mod http;
 mod listing;

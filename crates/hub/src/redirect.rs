@@ -32,7 +32,7 @@ impl Trail {
         })
     }
 
-    fn step(&mut self, from: &Url, location: Option<&str>) -> Result<Url, String> {
+    pub(crate) fn step(&mut self, from: &Url, location: Option<&str>) -> Result<Url, String> {
         let location = location.ok_or("a redirect without a readable Location")?;
         let target = from.join(location).map_err(|_| "a redirect to an unreadable Location")?;
         if !matches!((from.scheme(), target.scheme()), ("http", "http" | "https") | ("https", "https")) {

@@ -28,7 +28,7 @@ pub(crate) async fn files(ask: &Ask<'_>, repo: &str, commit: &str) -> Result<Vec
 
 /// The page `rel="next"` names, asked at the same address: only the link's query is used, so that a link to another
 /// origin (a mirror that passes the Hub's own links through) can neither take the token along nor leave the mirror.
-fn next_page(url: &Url, link: &str) -> Option<Url> {
+pub(crate) fn next_page(url: &Url, link: &str) -> Option<Url> {
     let is_next = |parameters: &str| {
         parameters.split(';').any(|parameter| matches!(parameter.trim(), "rel=\"next\"" | "rel=next"))
     };
