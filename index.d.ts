@@ -442,8 +442,9 @@ export declare class ModelCache implements AsyncDisposable {
     /**
      * Compares every stored byte with the checksum it had when it was stored, as fast as the disk and the memory allow, and
      * finds what is missing and what nobody refers to. Damage is no error but in the report; what is served stays the same,
-     * except that files whose bytes are gone do not count as stored any more. With `repair` just the damaged blocks are fetched
-     * again; what cannot be repaired stays as it is, and the report says why.
+     * except that files whose bytes are gone do not count as stored any more. With `repair` damaged records are made again from
+     * others, just the damaged blocks are fetched again, and files whole whose bytes cannot be told from others; what cannot be
+     * repaired stays as it is, and the report says why.
      *
      * Fails with `ERR_READ_ONLY` (only with `repair`), `ERR_REPO_NOT_FOUND` for a repository that is not in the store,
      * `ERR_CORRUPT` where the store's records themselves are damaged, or `ERR_IO`.
@@ -846,7 +847,7 @@ export declare interface VerifyOptions {
      */
     repo?: string;
     /**
-     * Fetch damaged blocks again. They are written once they are proven to give the file its digest, and open views show the right
+     * Make damaged records again, and fetch damaged blocks again. These are written once they are proven to give the file its digest, and open views show the right
      * bytes from then on. Of a file with more than 256 MiB of damage nothing is fetched: remove it and download it again.
      *
      * @defaultValue `false`
@@ -890,8 +891,20 @@ export declare interface VerifyReport {
         commit: string;
         path: string;
     }[];
-    /** What nobody refers to and `prune()` removes; 0 when only one repository was checked. */
+    /**
+     * What nobody refers to and `prune()` removes; 0 when only one repository was checked, and when damaged records keep it from
+     * being told.
+     */
     orphans: number;
+    /**
+     * Records of the store that cannot be read, by their keys as docs/design.md lists them. What they say is not known until they are
+     * repaired: made again from other records, or forgotten, so that a scan or a download brings it back.
+     */
+    records: {
+        key: string;
+        why: string;
+        repaired: boolean;
+    }[];
 }
 
 /** Options of {@link ModelCache.watch}. */

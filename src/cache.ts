@@ -322,8 +322,9 @@ export class ModelCache implements AsyncDisposable {
   /**
    * Compares every stored byte with the checksum it had when it was stored, as fast as the disk and the memory allow, and
    * finds what is missing and what nobody refers to. Damage is no error but in the report; what is served stays the same,
-   * except that files whose bytes are gone do not count as stored any more. With `repair` just the damaged blocks are fetched
-   * again; what cannot be repaired stays as it is, and the report says why.
+   * except that files whose bytes are gone do not count as stored any more. With `repair` damaged records are made again from
+   * others, just the damaged blocks are fetched again, and files whole whose bytes cannot be told from others; what cannot be
+   * repaired stays as it is, and the report says why.
    *
    * Fails with `ERR_READ_ONLY` (only with `repair`), `ERR_REPO_NOT_FOUND` for a repository that is not in the store,
    * `ERR_CORRUPT` where the store's records themselves are damaged, or `ERR_IO`.

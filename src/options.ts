@@ -175,7 +175,7 @@ export interface VerifyOptions {
    */
   repo?: string
   /**
-   * Fetch damaged blocks again. They are written once they are proven to give the file its digest, and open views show the right
+   * Make damaged records again, and fetch damaged blocks again. These are written once they are proven to give the file its digest, and open views show the right
    * bytes from then on. Of a file with more than 256 MiB of damage nothing is fetched: remove it and download it again.
    *
    * @defaultValue `false`

@@ -49,8 +49,16 @@ export interface VerifyReport {
   }[]
   /** Files whose bytes are nowhere. They do not count as stored any more: download them again. */
   missing: { repo: string; commit: string; path: string }[]
-  /** What nobody refers to and `prune()` removes; 0 when only one repository was checked. */
+  /**
+   * What nobody refers to and `prune()` removes; 0 when only one repository was checked, and when damaged records keep it from
+   * being told.
+   */
   orphans: number
+  /**
+   * Records of the store that cannot be read, by their keys as docs/design.md lists them. What they say is not known until they are
+   * repaired: made again from other records, or forgotten, so that a scan or a download brings it back.
+   */
+  records: { key: string; why: string; repaired: boolean }[]
 }
 
 /** What the store holds now. Repositories, quants and files are those of this endpoint, the rest is the whole store's. */

@@ -36,7 +36,7 @@ test('verify: damage is status 4, told by file and place; --repair fetches it ag
   const { status, stdout, stderr } = await bench.run('verify')
   t.is(status, 4)
   t.is(stdout, `damaged  ${REPO}/${Q8}, 4.1 MB at byte 0\n5 files, 10.4 MB checked: not all is intact\n`)
-  t.regex(stderr, /^Fetch what is damaged again: model-cache verify --repair$/m)
+  t.regex(stderr, /^Repair what is damaged: model-cache verify --repair$/m)
   const json = await bench.json('verify', REPO)
   t.is(json.status, 4)
   t.like(json.document.damaged[0], { repo: REPO, path: Q8, offset: 0, length: 4 * MIB, repaired: false })

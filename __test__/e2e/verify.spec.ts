@@ -22,7 +22,11 @@ async function openTwo(t: Parameters<typeof openStore>[0]) {
   const files = store.cache.listFiles(REPO)
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
   const { commit } = await store.cache.scanRepo(REPO)
-  return { ...store, intact: { files: files.length, bytes, damaged: [], missing: [], orphans: 0 }, commit }
+  return {
+    ...store,
+    intact: { files: files.length, bytes, damaged: [], missing: [], orphans: 0, records: [] },
+    commit,
+  }
 }
 
 test('an intact store is compared to the last byte, with progress', async (t) => {

@@ -29,6 +29,32 @@ export async function damageRecord(store: string, bytes: Buffer): Promise<void> 
   if (found === 0) throw new Error('no record has these bytes')
 }
 
+/** Makes every record of a table of the store unreadable; returns how many there were, those of earlier states among them. */
+export async function damageTable(store: string, table: string): Promise<number> {
+  const location = join(store, 'model_cache_manifests', 'mdbx.dat')
+  const handle = await open(location, 'r+')
+  try {
+    const bytes = await handle.readFile()
+    let found = 0
+    for (let at = bytes.indexOf(`${table}:`); at >= 0; at = bytes.indexOf(`${table}:`, at + 1)) {
+      // libmdbx has the length of a key right before it, and the value, which begins with its schema, right behind.
+      const schema = at + bytes.readUInt16LE(at - 2)
+      if (schema <= at || bytes[schema] !== 1) continue
+      await handle.write(Buffer.from([99]), 0, 1, schema)
+      found += 1
+    }
+    return found
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Changes what a chunk says of itself: a page lies before its bytes. */
+export async function damageChunkHeader(extent: { file: string; offset: number } | undefined): Promise<void> {
+  if (!extent) throw new Error('the file is not in chunks')
+  await invertByte(extent.file, extent.offset - (64 << 10) + 20)
+}
+
 async function invertByte(location: string, at: number): Promise<void> {
   const handle = await open(location, 'r+')
   try {

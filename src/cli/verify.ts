@@ -33,8 +33,8 @@ async function verify(session: Session<VerifyFlags>, repo: string | undefined): 
   noteNext(session, report)
 }
 
-function isIntact({ damaged, missing }: VerifyReport): boolean {
-  return missing.length === 0 && damaged.every(({ repaired }) => repaired)
+function isIntact({ damaged, missing, records }: VerifyReport): boolean {
+  return missing.length === 0 && [...damaged, ...records].every(({ repaired }) => repaired)
 }
 
 function printReport({ output }: Session, report: VerifyReport): void {
@@ -44,6 +44,9 @@ function printReport({ output }: Session, report: VerifyReport): void {
       `${repaired ? 'repaired' : 'damaged'}  ${repo}/${path}, ${formatSize(length)} at byte ${offset}${reason}`,
       repaired ? 'yellow' : 'red',
     )
+  }
+  for (const { key, why, repaired } of report.records) {
+    output.print(`${repaired ? 'repaired' : 'damaged'}  record ${key}: ${why}`, repaired ? 'yellow' : 'red')
   }
   for (const { repo, path } of report.missing) output.print(`missing  ${repo}/${path}`, 'red')
   const verdict = isIntact(report) ? 'all is intact' : 'not all is intact'
@@ -55,8 +58,9 @@ function printReport({ output }: Session, report: VerifyReport): void {
 function noteNext(session: Session<VerifyFlags>, report: VerifyReport): void {
   const { output, options } = session
   const left = report.damaged.filter(({ repaired }) => !repaired)
-  if (left.length > 0 && !options.repair) {
-    output.suggest('Fetch what is damaged again', session.commandLine('verify', '--repair'))
+  const records = report.records.filter(({ repaired }) => !repaired)
+  if (left.length + records.length > 0 && !options.repair) {
+    output.suggest('Repair what is damaged', session.commandLine('verify', '--repair'))
   } else for (const file of left) noteReplacement(session, file)
   for (const { repo, path } of report.missing) {
     output.suggest('Download what is missing', session.commandLine('pull', repo, '-f', path))

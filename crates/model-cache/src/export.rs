@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::gauge::Gauge;
 use crate::inner::Inner;
 use crate::lookup::Lookup;
+use crate::place::resolved;
 use crate::progress::ProgressCallback;
 use crate::repo_name::{check_path, check_repo, check_revision};
 use crate::runtime::blocking;
@@ -285,8 +286,7 @@ impl Export<'_> {
 
     /// Refuses to write into the store's own folder.
     fn check_outside(&self) -> Result<()> {
-        let there = self.folder.ancestors().find_map(|path| path.canonicalize().ok());
-        if there.is_some_and(|path| path.starts_with(self.inner.store.root())) {
+        if resolved(self.folder).starts_with(self.inner.store.root()) {
             return Err(invalid(self.argument, self.folder, "lies in the model cache's own folder"));
         }
         Ok(())

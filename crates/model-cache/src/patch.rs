@@ -82,7 +82,7 @@ async fn repair_from(inner: &Arc<Inner>, source: &StoredFile, damaged: &[Range<u
     }
 }
 
-fn corrupt(name: BlobName, reason: &str) -> StorageError {
+pub(crate) fn corrupt(name: BlobName, reason: &str) -> StorageError {
     StorageError::Corrupt { what: format!("blob {name}"), reason: reason.to_owned() }
 }
 
@@ -123,9 +123,9 @@ impl RangeSink for PatchSink {
     }
 }
 
-/// Ends the proof when its caller is gone.
+/// Ends work on another thread when its caller is gone.
 #[derive(Default)]
-struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop(pub(crate) Arc<AtomicBool>);
 
 impl Drop for Stop {
     fn drop(&mut self) {

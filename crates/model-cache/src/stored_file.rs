@@ -32,13 +32,15 @@ pub(crate) struct StoredBlob {
 }
 
 impl StoredFiles {
-    /// Those of a repository at this endpoint, or all of all endpoints.
+    /// Those of a repository at this endpoint, or all of all endpoints, as far as their records can be read.
     pub(crate) fn read(inner: &Inner, repo: Option<&str>) -> Result<Self> {
         inner.read(|txn| {
             let mut files = Vec::new();
             for prefix in prefixes(inner, txn, repo)? {
-                txn.scan::<Files>(&prefix, |key, file| {
-                    files.extend(RepoScope::in_key(key).map(|scope| StoredFile { scope, file }));
+                // What a damaged record says is not known: see `Store::damaged_records`.
+                txn.rows::<Files>(&prefix, |key, file| {
+                    let found = RepoScope::in_key(key).zip(file.ok());
+                    files.extend(found.map(|(scope, file)| StoredFile { scope, file }));
                     Ok(ControlFlow::Continue(()))
                 })?;
             }

@@ -11,6 +11,7 @@ use crate::checking::{all_checked, check};
 use crate::error::Result;
 use crate::inner::Inner;
 use crate::lookup::quants_with;
+use crate::mend::{find_records, replace};
 use crate::patch::repair;
 use crate::progress::ProgressCallback;
 use crate::repo_name::check_repo;
@@ -22,7 +23,8 @@ use crate::stored_file::{StoredBlob, StoredFile, StoredFiles};
 pub struct VerifyOptions {
     /// Only the files of this repository, at this endpoint. Default: everything.
     pub repo: Option<String>,
-    /// Fetch damaged blocks again, as long as no more than 256 MiB of a file are damaged. Default: false.
+    /// Make damaged records again, and fetch damaged blocks again, as long as no more than 256 MiB of a file are damaged, and files
+    /// whole whose bytes cannot be told from others. Default: false.
     pub repair: bool,
     /// Called at most 20 times a second, once at 100 %, and never after the future is ready.
     pub progress: Option<ProgressCallback>,
@@ -39,8 +41,23 @@ pub struct VerifyReport {
     pub damaged: Vec<DamagedRange>,
     /// Files whose bytes are nowhere. They do not count as stored any more.
     pub missing: Vec<MissingFile>,
-    /// What nobody refers to and the next prune removes; 0 when only a repository was checked.
+    /// What nobody refers to and the next prune removes; 0 when only a repository was checked, and when damaged records keep it from
+    /// being told.
     pub orphans: u64,
+    /// Records of the store that cannot be read.
+    pub records: Vec<DamagedRecord>,
+}
+
+/// A record that cannot be read. What it says is not known until it is repaired: made again from other records, or forgotten, so
+/// that a scan or a download brings it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedRecord {
+    /// Where it is: its key, as docs/design.md lists them.
+    pub key: String,
+    /// What does not fit.
+    pub why: String,
+    /// Whether it does no harm any more.
+    pub repaired: bool,
 }
 
 /// Damaged bytes of one file.
@@ -81,16 +98,20 @@ pub(crate) async fn verify(inner: Arc<Inner>, options: VerifyOptions) -> Result<
     if options.repair {
         inner.check_writable()?;
     }
+    let records = find_records(&inner, options.repo.as_deref(), options.repair).await?;
     let (holder, repo) = (Arc::clone(&inner), options.repo.clone());
     let files =
         blocking(inner.tasks.token(), move || Ok(Arc::new(StoredFiles::read(&holder, repo.as_deref())?)));
     let files = files.await?;
     let verdicts = check(&inner, &files, options.progress.as_ref()).await?;
     let (holder, all, known) = (Arc::clone(&inner), options.repo.is_none(), Arc::clone(&files));
+    let readable = records.iter().all(|record| record.repaired);
     let (report, verdicts) = blocking(inner.tasks.token(), move || {
-        forget_lost(&holder, &known, &verdicts)?;
-        let orphans = if all { holder.store.orphans()?.count() } else { 0 };
-        Ok((VerifyReport { orphans, ..report(&known, &verdicts) }, verdicts))
+        let forgotten = forget_lost(&holder, &known, &verdicts)?;
+        let orphans = if all && readable { holder.store.orphans()?.count() } else { 0 };
+        let mut report = report(&known, &verdicts);
+        report.missing.extend(forgotten);
+        Ok((VerifyReport { orphans, records, ..report }, verdicts))
     })
     .await?;
     let report = if options.repair { repaired(&inner, &files, &verdicts, report).await? } else { report };
@@ -108,11 +129,13 @@ async fn repaired(
     mut report: VerifyReport,
 ) -> Result<VerifyReport> {
     for (blob, verdict) in files.blobs.iter().zip(verdicts) {
-        let Verdict::Checked { damaged, .. } = verdict else { continue };
-        if damaged.is_empty() {
-            continue;
-        }
-        let outcome = repair(inner, files, blob, damaged).await;
+        let outcome = match verdict {
+            Verdict::Checked { damaged, .. } if !damaged.is_empty() => {
+                repair(inner, files, blob, damaged).await
+            }
+            Verdict::Unreadable { incarnation, .. } => replace(inner, files, blob, *incarnation).await,
+            _ => continue,
+        };
         if outcome.as_ref().is_err_and(|error| error.code() == "ERR_CLOSED") {
             return Err(inner.closed());
         }
@@ -140,7 +163,7 @@ fn report(files: &StoredFiles, verdicts: &[Verdict]) -> VerifyReport {
             // Removed since the files were listed.
             Verdict::Absent => continue,
             Verdict::Lost { .. } => report.missing.extend(files.files_of(blob).map(missing)),
-            Verdict::Unreadable { reason } => {
+            Verdict::Unreadable { reason, .. } => {
                 let why = Some(reason.clone());
                 report
                     .damaged
@@ -176,23 +199,37 @@ fn damaged(file: &StoredFile, range: &Range<u64>, why: Option<String>) -> Damage
     }
 }
 
-/// Files whose bytes are nowhere are not stored: says so in M, where this cache may write.
-fn forget_lost(inner: &Inner, files: &StoredFiles, verdicts: &[Verdict]) -> Result<()> {
+/// Files whose bytes are nowhere are not stored: says so in M, where this cache may write. Returns those among them whose blob has no
+/// record at all, and that are not just being removed.
+fn forget_lost(inner: &Inner, files: &StoredFiles, verdicts: &[Verdict]) -> Result<Vec<MissingFile>> {
+    let mut unrecorded = Vec::new();
     if inner.is_read_only() {
-        return Ok(());
+        return Ok(unrecorded);
     }
     for (blob, verdict) in files.blobs.iter().zip(verdicts) {
-        if let Verdict::Lost { incarnation, .. } = verdict {
-            forget_blob(inner, blob, *incarnation)?;
+        match verdict {
+            // What another process has written or replaced meanwhile is true already.
+            Verdict::Lost { incarnation, .. } => forget_blob(inner, blob, Some(*incarnation)).map(|_| ())?,
+            Verdict::Absent => unrecorded.extend(forget_blob(inner, blob, None)?),
+            Verdict::Checked { .. } | Verdict::Unreadable { .. } => {}
         }
     }
-    Ok(())
+    Ok(unrecorded)
 }
 
-fn forget_blob(inner: &Inner, blob: &StoredBlob, incarnation: Incarnation) -> Result<()> {
-    // False: somebody writes it or has replaced it, so its state is true already.
-    inner.store.forget_lost(&blob.name, incarnation, note_incomplete)?;
-    Ok(())
+/// Forgets a blob and the files that have it; returns these.
+pub(crate) fn forget_blob(
+    inner: &Inner,
+    blob: &StoredBlob,
+    incarnation: Option<Incarnation>,
+) -> Result<Vec<MissingFile>> {
+    let mut files = Vec::new();
+    inner.store.forget_lost(&blob.name, incarnation, |txn, scope, path| {
+        let (repo, commit) = (scope.repo.clone(), scope.commit.clone());
+        files.push(MissingFile { repo, commit, path: path.to_owned() });
+        note_incomplete(txn, scope, path)
+    })?;
+    Ok(files)
 }
 
 /// The quants with this file are complete no more; what else is remembered of them stays.

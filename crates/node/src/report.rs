@@ -2,7 +2,8 @@
 
 use napi_derive::napi;
 use tabagent_model_cache::{
-    CacheStats, DamagedRange, Kept, MissingFile, PruneReport, PrunedQuant, RemoveReport, VerifyReport,
+    CacheStats, DamagedRange, DamagedRecord, Kept, MissingFile, PruneReport, PrunedQuant, RemoveReport,
+    VerifyReport,
 };
 
 use crate::manifest::convert;
@@ -105,6 +106,8 @@ pub struct NativeVerifyReport {
     pub missing: Vec<NativeMissingFile>,
     /// What nobody refers to.
     pub orphans: f64,
+    /// Records that cannot be read.
+    pub records: Vec<NativeDamagedRecord>,
 }
 
 impl From<VerifyReport> for NativeVerifyReport {
@@ -115,7 +118,25 @@ impl From<VerifyReport> for NativeVerifyReport {
             damaged: convert(report.damaged),
             missing: convert(report.missing),
             orphans: to_js(report.orphans),
+            records: convert(report.records),
         }
+    }
+}
+
+/// A record that cannot be read.
+#[napi(object, object_from_js = false)]
+pub struct NativeDamagedRecord {
+    /// Its key.
+    pub key: String,
+    /// What does not fit.
+    pub why: String,
+    /// Whether it does no harm any more.
+    pub repaired: bool,
+}
+
+impl From<DamagedRecord> for NativeDamagedRecord {
+    fn from(record: DamagedRecord) -> Self {
+        Self { key: record.key, why: record.why, repaired: record.repaired }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use pyo3::prelude::*;
 use tabagent_model_cache::{
-    CacheStats, DamagedRange, Kept, MissingFile, PruneReport, PrunedQuant, RemoveReport, VerifyReport,
+    CacheStats, DamagedRange, DamagedRecord, Kept, MissingFile, PruneReport, PrunedQuant, RemoveReport,
+    VerifyReport,
 };
 
 use crate::manifest::convert;
@@ -85,6 +86,7 @@ pub(crate) struct NativeVerifyReport {
     damaged: Vec<NativeDamagedRange>,
     missing: Vec<NativeMissingFile>,
     orphans: u64,
+    records: Vec<NativeDamagedRecord>,
 }
 
 impl From<VerifyReport> for NativeVerifyReport {
@@ -95,7 +97,22 @@ impl From<VerifyReport> for NativeVerifyReport {
             damaged: convert(report.damaged),
             missing: convert(report.missing),
             orphans: report.orphans,
+            records: convert(report.records),
         }
+    }
+}
+
+/// See `DamagedRecord` in `report.py`.
+#[derive(IntoPyObject)]
+pub(crate) struct NativeDamagedRecord {
+    key: String,
+    why: String,
+    repaired: bool,
+}
+
+impl From<DamagedRecord> for NativeDamagedRecord {
+    fn from(record: DamagedRecord) -> Self {
+        Self { key: record.key, why: record.why, repaired: record.repaired }
     }
 }
 

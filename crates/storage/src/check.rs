@@ -25,6 +25,8 @@ pub enum Verdict {
     },
     /// Its record or the place of a chunk is damaged, so that no byte can be told from another.
     Unreadable {
+        /// The reservation of its bytes; none when the record itself is damaged.
+        incarnation: Option<Incarnation>,
         /// What does not fit.
         reason: String,
     },
@@ -143,7 +145,10 @@ impl Check<'_> {
             Ok(Found::Lost(record)) => {
                 Verdict::Lost { size: record.size, incarnation: Incarnation(record.incarnation) }
             }
-            Err(StorageError::Corrupt { reason, .. }) => Verdict::Unreadable { reason },
+            Ok(Found::Unreadable { record, reason }) => Verdict::Unreadable {
+                incarnation: record.map(|record| Incarnation(record.incarnation)),
+                reason,
+            },
             Err(error) => {
                 state.failure.get_or_insert(error);
                 self.ended.store(true, Ordering::Relaxed);

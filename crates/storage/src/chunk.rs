@@ -48,6 +48,13 @@ impl ChunkHeader {
         out
     }
 
+    /// The file size that the header at the start of `padding` tells; `None` when there is no header of this format.
+    pub(crate) fn file_size(padding: &[u8]) -> Option<u64> {
+        let is_header = padding.starts_with(MAGIC) && padding.get(8..12) == Some(&FORMAT.to_le_bytes());
+        let size = padding.get(40..HEADER_LENGTH).filter(|_| is_header)?;
+        Some(u64::from_le_bytes(size.try_into().ok()?))
+    }
+
     /// Whether `padding` begins with exactly this header.
     pub(crate) fn matches(&self, padding: &[u8]) -> bool {
         padding.get(..HEADER_LENGTH).is_some_and(|start| start == self.encode())
@@ -88,6 +95,9 @@ mod tests {
         let bytes = header.encode();
         assert_eq!(header.payload_length(), 5);
         assert!(header.matches(&bytes));
+        assert_eq!(ChunkHeader::file_size(&bytes), Some(CHUNK_SIZE + 5));
+        assert_eq!(ChunkHeader::file_size(&bytes[..47]), None);
+        assert_eq!(ChunkHeader::file_size(&bytes[1..]), None);
         assert!(!header.matches(&bytes[..47]));
         assert!(!ChunkHeader { n: 0, ..header }.matches(&bytes));
         assert!(!ChunkHeader { incarnation: Incarnation([8; 16]), ..header }.matches(&bytes));

@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::MutexGuard;
 
 use libmdbx::{
-    Database, DatabaseKind, DatabaseOptions, Mode, NoWriteMap, ObjectLength, PageSize, RW, ReadWriteOptions,
-    SyncMode, TableFlags, Transaction, WriteMap,
+    Database, DatabaseKind, DatabaseOptions, Mode, NoWriteMap, ObjectLength, PageSize, ReadWriteOptions,
+    SyncMode, TableFlags, WriteMap,
 };
 
+use crate::chunk_transaction::{ChunkTransaction, create_chunk_table};
 use crate::closing::OpenToken;
 use crate::error::{Result, StorageError, is_full};
 use crate::layout::{
@@ -96,9 +95,17 @@ impl ManifestEnvironment {
         let environment =
             Self { database, path, read_only, turn: Turn::default(), process, closing: None, _open: token };
         if !read_only {
+            environment.check_pages()?;
             environment.create_tables()?;
         }
         Ok(environment)
+    }
+
+    /// Pages of M are small: checking each costs next to nothing, and records of any length are never read beyond their page.
+    /// libmdbx knows no such thing for a database that is opened read-only: see [`crate::transaction`].
+    fn check_pages(&self) -> Result<()> {
+        raw::check_pages(&self.database, true)
+            .map_err(|error| StorageError::database("have pages checked", &self.path, error))
     }
 
     fn create_tables(&self) -> Result<()> {
@@ -209,27 +216,6 @@ enum ChunkDatabase {
     ReadOnly(Database<NoWriteMap>),
 }
 
-/// A change of C, durable when it is committed.
-pub(crate) struct ChunkTransaction<'db> {
-    // Field order is load-bearing: the next thread's turn begins after this one's end.
-    inner: Transaction<'db, RW, WriteMap>,
-    _turn: MutexGuard<'db, ()>,
-}
-
-impl ChunkTransaction<'_> {
-    pub(crate) fn commit(self) -> libmdbx::Result<()> {
-        self.inner.commit().map(drop)
-    }
-}
-
-impl<'db> Deref for ChunkTransaction<'db> {
-    type Target = Transaction<'db, RW, WriteMap>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.inner
-    }
-}
-
 /// Environment C: the chunks.
 pub(crate) struct ChunkEnvironment {
     database: ChunkDatabase,
@@ -256,7 +242,7 @@ impl ChunkEnvironment {
             let database = open::<WriteMap>(&path, options)?;
             // Left on, a growing file is written 1.9 times (measured).
             raw::disable_prefault(&database).map_err(fail)?;
-            let table = raw::create_table(&database, CHUNK_TABLE).map_err(fail)?;
+            let table = create_chunk_table(&database).map_err(fail)?;
             (ChunkDatabase::Writable(database), table)
         };
         let (turn, process) = (Turn::default(), Process::current());
@@ -279,10 +265,8 @@ impl ChunkEnvironment {
     pub(crate) fn begin_write(&self) -> Result<ChunkTransaction<'_>> {
         let database = self.writable()?;
         let turn = self.turn.lock();
-        let inner = database
-            .begin_rw_txn()
-            .map_err(|error| StorageError::database("begin a change of the chunks", &self.path, error))?;
-        Ok(ChunkTransaction { inner, _turn: turn })
+        ChunkTransaction::begin(database, turn)
+            .map_err(|error| StorageError::database("begin a change of the chunks", &self.path, error))
     }
 
     /// Handle for raw calls.

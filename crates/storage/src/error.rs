@@ -182,11 +182,21 @@ impl StorageError {
                 path: owned,
                 reason: "its file is not a database of this library; choose another folder".to_owned(),
             },
+            E::WannaRecovery => Self::ReadOnly {
+                path: owned,
+                reason: "it was not closed in order, or its file is damaged: open it once to be written"
+                    .to_owned(),
+            },
             E::RemoteFilesystem => Self::UnsupportedFilesystem { path: owned, reason },
             E::ReadOnlyFilesystem | E::Access | E::PermissionDenied => Self::ReadOnly { path: owned, reason },
-            E::Corrupted | E::PageNotFound | E::Panic => {
-                Self::Corrupt { what: format!("the database at {}", path.display()), reason }
-            }
+            // The last four are what a damaged page or a lost one makes of a search, or a cut file of an open.
+            E::Corrupted
+            | E::PageNotFound
+            | E::Panic
+            | E::CursorFull
+            | E::PageFull
+            | E::NotFound
+            | E::NoData => Self::Corrupt { what: format!("the database at {}", path.display()), reason },
             E::Other(code) if is_full(&io::Error::from_raw_os_error(code)) => {
                 Self::NoSpace { path: owned, needed: 0, available: 0 }
             }

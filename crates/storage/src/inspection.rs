@@ -35,6 +35,11 @@ pub(crate) enum Found {
     Absent,
     /// Its record is here, and bytes of it are not.
     Lost(BlobRecord),
+    /// Its record is damaged, or with a record the place of a chunk.
+    Unreadable {
+        record: Option<BlobRecord>,
+        reason: String,
+    },
     Here(Inspection),
 }
 
@@ -43,22 +48,34 @@ impl Store {
     pub(crate) fn inspect(self: &Arc<Self>, name: &BlobName) -> Result<Found> {
         let mut lost = None;
         for _ in 0..ATTEMPTS {
-            let Some((record, inline)) = self.find(name)? else { return Ok(Found::Absent) };
+            let (record, inline) = match self.find(name) {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(Found::Absent),
+                Err(error) => return unreadable(None, error),
+            };
             let content = if record.state == BlobState::Inline {
-                inline.map(Content::Inline)
+                Ok(inline.map(Content::Inline))
             } else {
-                let pin = self.readers.pin(self)?;
-                PinnedChunks::find(pin, Incarnation(record.incarnation), record.size)?.map(Content::Chunks)
+                let chunks = self.readers.find(self, Incarnation(record.incarnation), record.size);
+                chunks.map(|chunks| chunks.map(Content::Chunks))
             };
             match content {
-                Some(content) => {
+                Ok(Some(content)) => {
                     let store = Arc::clone(self);
                     return Ok(Found::Here(Inspection { name: *name, record, content, store }));
                 }
-                None => lost = Some(record),
+                Ok(None) => lost = Some(record),
+                Err(error) => return unreadable(Some(record), error),
             }
         }
         Ok(lost.map_or(Found::Absent, Found::Lost))
+    }
+}
+
+fn unreadable(record: Option<BlobRecord>, error: StorageError) -> Result<Found> {
+    match error {
+        StorageError::Corrupt { reason, .. } => Ok(Found::Unreadable { record, reason }),
+        other => Err(other),
     }
 }
 
@@ -107,7 +124,7 @@ impl Inspection {
         for piece in chunks.pieces(offset..offset + buffer.len() as u64) {
             let length = usize::try_from(piece.length).unwrap_or(usize::MAX);
             let (part, rest) = buffer.split_at_mut(length.min(buffer.len()));
-            platform::read_at(file, part, piece.offset).map_err(|source| StorageError::Io {
+            platform::read_once_at(file, part, piece.offset).map_err(|source| StorageError::Io {
                 action: "read stored bytes",
                 path: self.store.chunks.data_path(),
                 source,

@@ -11,28 +11,33 @@ use crate::table::{Blobs, Files, Inlines, Uses};
 use crate::transaction::WriteTransaction;
 
 impl Store {
-    /// Forgets a blob of which a check found that bytes of this reservation are nowhere, and every file that has it, in one
-    /// transaction with `also`, which hears of each file. So their state is true again: not stored. False, and nothing done, when
-    /// the blob is another reservation's by now, or someone holds its lease.
+    /// Forgets a blob of which a check found that bytes of this reservation are nowhere or cannot be told from others, and every file
+    /// that has it, in one transaction with `also`, which hears of each file. So their state is true again: not stored. With no
+    /// reservation it is a blob without a record that can be read. False, and nothing done, when it is another reservation's by
+    /// now, or someone holds its lease.
     ///
     /// # Errors
     /// What `also` returns; [`crate::StorageError::ReadOnly`], [`crate::StorageError::Database`].
     pub fn forget_lost(
         &self,
         name: &BlobName,
-        incarnation: Incarnation,
+        incarnation: Option<Incarnation>,
         mut also: impl FnMut(&WriteTransaction<'_>, &RepoScope, &str) -> Result<()>,
     ) -> Result<bool> {
         let Some(lease) = self.try_lease(name)? else { return Ok(false) };
         let size = self.write(|t| {
-            let record = t.get::<Blobs>(&Key::blob(name))?;
-            let lost = |record: &crate::record::BlobRecord| {
-                record.state != BlobState::Partial && record.incarnation == incarnation.0
-            };
-            let Some(record) = record.filter(lost) else { return Ok(None) };
-            // All inline blobs have the same incarnation: somebody may have stored this one again.
-            if record.state == BlobState::Inline && t.contains::<Inlines>(&Key::inline(name))? {
+            // What cannot be read is as good as gone.
+            let record = t.get::<Blobs>(&Key::blob(name)).ok().flatten();
+            if record.as_ref().map(|record| Incarnation(record.incarnation)) != incarnation {
                 return Ok(None);
+            }
+            if let Some(record) = &record {
+                let is_back =
+                    record.state == BlobState::Inline && t.contains::<Inlines>(&Key::inline(name))?;
+                // All inline blobs have the same incarnation: somebody may have stored this one again.
+                if record.state == BlobState::Partial || is_back {
+                    return Ok(None);
+                }
             }
             for (key, scope, path) in uses_of(t, name)? {
                 also(t, &scope, &path)?;
@@ -41,9 +46,9 @@ impl Store {
             }
             t.delete::<Blobs>(&Key::blob(name))?;
             t.delete::<Inlines>(&Key::inline(name))?;
-            Ok(Some(record.size))
+            Ok(Some(record.map_or(0, |record| record.size)))
         })?;
-        if let Some(size) = size {
+        if let (Some(size), Some(incarnation)) = (size, incarnation) {
             // The blob is forgotten whatever becomes of what is left of it: that is an orphan for prune.
             self.release(&incarnation, size).ok();
         }
@@ -54,8 +59,9 @@ impl Store {
 
 fn uses_of(t: &WriteTransaction<'_>, name: &BlobName) -> Result<Vec<(Key, RepoScope, String)>> {
     let mut out = Vec::new();
-    t.scan::<Uses>(&Key::usages(name), |key, used| {
-        out.extend(RepoScope::in_key(key).map(|scope| (Key::stored(key), scope, used.path)));
+    t.rows::<Uses>(&Key::usages(name), |key, used| {
+        let scope = RepoScope::in_key(key);
+        out.extend(scope.zip(used.ok()).map(|(scope, used)| (Key::stored(key), scope, used.path)));
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(out)

@@ -23,7 +23,12 @@ impl PinnedChunks {
     /// Finds all chunks of `incarnation`; `None` when one is missing.
     pub(crate) fn find(pin: Arc<Snapshot>, incarnation: Incarnation, size: u64) -> Result<Option<Self>> {
         let runs = pin.runs(&incarnation, size)?;
-        Ok(runs.map(|runs| Self { incarnation, size, runs, pin: Mutex::new(pin) }))
+        Ok(runs.map(|runs| Self::new(incarnation, size, runs, pin)))
+    }
+
+    /// The chunks of `incarnation`, which were found in a state that `pin` pins.
+    pub(crate) fn new(incarnation: Incarnation, size: u64, runs: Vec<PageRun>, pin: Arc<Snapshot>) -> Self {
+        Self { incarnation, size, runs, pin: Mutex::new(pin) }
     }
 
     /// The pieces of the data file that hold `range`.

@@ -71,6 +71,13 @@ pub(crate) fn disable_prefault(database: &Database<WriteMap>) -> Result<()> {
     check(unsafe { ffi::mdbx_env_set_option(database.ptr().0, ffi::MDBX_opt_prefault_write_enable, 0) })
 }
 
+/// Whether every page is checked from end to end when it is looked at, not its header alone (`MDBX_VALIDATION`): what a damaged page
+/// says then leads nowhere outside of it. Nobody may be writing to the database in this process.
+pub(crate) fn check_pages<K: DatabaseKind>(database: &Database<K>, on: bool) -> Result<()> {
+    // SAFETY: the environment is open (the database is borrowed) and this flag may be changed at any time (mdbx.h).
+    check(unsafe { ffi::mdbx_env_set_flags(database.ptr().0, ffi::MDBX_VALIDATION, on) })
+}
+
 /// An open environment, for calls outside transactions.
 #[derive(Clone, Copy)]
 pub(crate) struct Environment<'a> {

@@ -96,10 +96,7 @@ impl Store {
         let content = match (record.state, inline) {
             (BlobState::Inline, Some(bytes)) => Some(Content::Inline(bytes)),
             (BlobState::Inline, None) => None,
-            _ => {
-                let pin = self.readers.pin(self)?;
-                PinnedChunks::find(pin, incarnation, record.size)?.map(Content::Chunks)
-            }
+            _ => self.readers.find(self, incarnation, record.size)?.map(Content::Chunks),
         };
         let Some(content) = content else { return Ok(None) };
         let reader = BlobReader::new(Arc::clone(self), *name, record, content)?;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use crate::digest::{BlobName, Incarnation};
 use crate::error::Result;
 use crate::mutex::Mutex;
+use crate::pin::PinnedChunks;
 use crate::process::Process;
 use crate::reader::BlobReader;
 use crate::snapshot::Snapshot;
@@ -50,16 +51,32 @@ impl Readers {
         self.live.lock().values().filter_map(Weak::upgrade).collect()
     }
 
-    /// Pins the newest state of C. Readers opened at the same state share one pin; none joins an older one.
-    pub(crate) fn pin(&self, store: &Store) -> Result<Arc<Snapshot>> {
+    /// Finds all chunks of `incarnation` in the newest state of C and pins it; `None` when one is missing. Readers opened at the same
+    /// state share one pin; none joins another one. Nothing is looked up in a shared pin: libmdbx refuses everything in a
+    /// transaction that has met a damaged page.
+    pub(crate) fn find(
+        &self,
+        store: &Store,
+        incarnation: Incarnation,
+        size: u64,
+    ) -> Result<Option<PinnedChunks>> {
         let fresh = store.snapshot()?;
+        let Some(runs) = fresh.runs(&incarnation, size)? else { return Ok(None) };
+        Ok(Some(PinnedChunks::new(incarnation, size, runs, self.share(fresh))))
+    }
+
+    fn share(&self, fresh: Snapshot) -> Arc<Snapshot> {
         let mut head = self.head.lock();
-        if let Some(shared) = head.upgrade().filter(|shared| shared.id() >= fresh.id()) {
-            return Ok(shared);
+        match head.upgrade() {
+            Some(shared) if shared.id() == fresh.id() => shared,
+            // Another thread was quicker, and has seen a newer state.
+            Some(shared) if shared.id() > fresh.id() => Arc::new(fresh),
+            _ => {
+                let fresh = Arc::new(fresh);
+                *head = Arc::downgrade(&fresh);
+                fresh
+            }
         }
-        let fresh = Arc::new(fresh);
-        *head = Arc::downgrade(&fresh);
-        Ok(fresh)
     }
 
     pub(crate) fn view_begins(&self) {

@@ -1,7 +1,6 @@
 //! One environment per path per process, shared by all its threads.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Weak};
 
@@ -10,7 +9,7 @@ use crate::error::{Result, StorageError};
 use crate::mutex::Mutex;
 use crate::platform;
 use crate::process::Process;
-use crate::store::Store;
+use crate::store::{Store, create_private};
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +35,7 @@ impl StorageRegistry {
         Self { base: base.into() }
     }
 
-    /// Opens the store at `path`, creating it unless it is opened read-only.
+    /// Opens the store at `path`, creating it, private to the user, unless it is opened read-only.
     ///
     /// # Errors
     /// [`StorageError::ReadOnly`], [`StorageError::Io`] when the folder cannot be used (a file is in its place, no permission);
@@ -45,7 +44,7 @@ impl StorageRegistry {
     pub fn open(&self, path: &Path, options: StoreOptions) -> Result<Arc<Store>> {
         let path = self.base.join(path);
         if !options.read_only {
-            fs::create_dir_all(&path).map_err(|error| StorageError::io("create the folder", &path, error))?;
+            create_private(&path)?;
         }
         let root = path.canonicalize().map_err(|error| StorageError::io("open the folder", &path, error))?;
         let key = (Process::current(), root.clone());

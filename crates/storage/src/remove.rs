@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::chunk::chunk_key;
 use crate::digest::{BlobName, Incarnation};
-use crate::error::Result;
+use crate::error::{Result, StorageError};
 use crate::journal;
 use crate::key::Key;
 use crate::layout::CHUNKS_PER_RESERVE;
@@ -57,7 +57,11 @@ impl Store {
             // The pins of this process's other readers would keep the space. A damaged one keeps its pin: that is for its own
             // user to hear.
             self.refresh_pins().ok();
-            freed.freed = self.release_space()?;
+            freed.freed = match self.release_space() {
+                // Where pages are damaged nothing is given back: what they hide may be live. The blobs are removed all the same.
+                Err(StorageError::Corrupt { .. }) => 0,
+                released => released?,
+            };
         }
         freed.reusable = self.reusable()?;
         Ok(freed)
@@ -106,9 +110,10 @@ impl Store {
     }
 }
 
-fn is_used(t: &WriteTransaction<'_>, name: &BlobName) -> Result<bool> {
+/// Whether a file uses the blob; a damaged record of a use counts as one.
+pub(crate) fn is_used(t: &WriteTransaction<'_>, name: &BlobName) -> Result<bool> {
     let mut used = false;
-    t.scan::<Uses>(&Key::usages(name), |_, _| {
+    t.rows::<Uses>(&Key::usages(name), |_, _| {
         used = true;
         Ok(ControlFlow::Break(()))
     })?;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::chunk::{ChunkHeader, chunk_key};
-use crate::digest::Incarnation;
+use crate::chunk::{ChunkHeader, SEAL_OFFSET, chunk_key, seal};
+use crate::digest::{BlobName, Incarnation};
 use crate::environment::ChunkEnvironment;
 use crate::error::{Result, StorageError};
 use crate::layout::{PAGE_HEADER, chunk_count, value_length};
@@ -52,6 +52,27 @@ impl Snapshot {
             }
         }
         Ok(Some(runs))
+    }
+
+    /// The page run of the value under `key`, by its page header alone.
+    pub(crate) fn place(&self, key: &[u8]) -> Result<Option<PageRun>> {
+        let handle = self.handle.lock();
+        let value = handle
+            .get(self.environment.table(), key)
+            .map_err(|error| StorageError::database("find a chunk", self.environment.path(), error))?;
+        Ok(value.map(|value| value.run))
+    }
+
+    /// Bytes of the finished blob that chunk 0 of an incarnation says it begins; `None` when it is another one or none.
+    pub(crate) fn sealed(&self, incarnation: &Incarnation, name: &BlobName) -> Result<Option<u64>> {
+        let handle = self.handle.lock();
+        let key = chunk_key(incarnation, 0);
+        let value = handle
+            .get(self.environment.table(), key.as_bytes())
+            .map_err(|error| StorageError::database("find a chunk", self.environment.path(), error))?;
+        let Some(RunValue { padding, .. }) = value else { return Ok(None) };
+        let is_sealed = padding.get(SEAL_OFFSET..).is_some_and(|end| end == seal(&name.0));
+        Ok(ChunkHeader::file_size(padding).filter(|_| is_sealed))
     }
 
     fn run(&self, header: &ChunkHeader) -> Result<Option<PageRun>> {

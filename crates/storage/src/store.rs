@@ -8,6 +8,7 @@ use crate::closing::OpenToken;
 use crate::environment::{ChunkEnvironment, ManifestEnvironment};
 use crate::error::{Result, StorageError};
 use crate::format;
+use crate::layout::DATA_FILE;
 use crate::readers::Readers;
 use crate::registry::StoreOptions;
 use crate::snapshot::Snapshot;
@@ -47,13 +48,16 @@ impl Store {
     pub(crate) fn open(root: PathBuf, options: StoreOptions, token: &OpenToken) -> Result<Arc<Self>> {
         let read_only = options.read_only;
         let locks = root.join(LOCKS);
+        let has_chunks = fs::metadata(root.join(CHUNKS).join(DATA_FILE)).is_ok_and(|file| file.len() > 0);
         if !read_only {
+            refuse_newer(&root, token)?;
             for folder in [&root.join(CHUNKS), &root.join(MANIFESTS), &locks] {
                 create_private(folder)?;
             }
         }
         let manifests = Arc::new(ManifestEnvironment::open(root.join(MANIFESTS), read_only, token.clone())?);
-        format::check(&root, &manifests)?;
+        // The format is recorded before C is made: whatever crashed, C is never there without it.
+        format::check(&root, &manifests, has_chunks)?;
         let chunks = Arc::new(ChunkEnvironment::open(root.join(CHUNKS), read_only, token.clone())?);
         let syncer = Syncer::new(root.clone(), Arc::clone(&chunks), Arc::clone(&manifests));
         Ok(Arc::new(Self { syncer, chunks, manifests, readers: Readers::default(), root, locks, read_only }))
@@ -127,7 +131,20 @@ impl Store {
     }
 }
 
-fn create_private(folder: &Path) -> Result<()> {
+/// Refuses a store of a newer format before anything of it is opened to be written, which alone may change it.
+fn refuse_newer(root: &Path, token: &OpenToken) -> Result<()> {
+    // What cannot be opened so is opened to be written next, and tells then why.
+    let Ok(manifests) = ManifestEnvironment::open(root.join(MANIFESTS), true, token.clone()) else {
+        return Ok(());
+    };
+    match format::check(root, &manifests, false) {
+        Err(error @ StorageError::VersionMismatch { .. }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the folder and its missing parents, private to the user; who may see one that is there is left as it is.
+pub(crate) fn create_private(folder: &Path) -> Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

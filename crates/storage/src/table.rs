@@ -1,9 +1,15 @@
 //! Every table of M, declared once.
 
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::key::Key;
+use crate::mend::DamagedRecord;
 use crate::record::{
     AliasRecord, BlobRecord, FileMetadata, FormatRecord, ImportRecord, ManifestRecord, QuantRecord, Record,
     RefRecord, UseRecord,
 };
+use crate::transaction::ReadTransaction;
 
 /// A table of M: its name in libmdbx and the type of its values. Keys are of [`crate::Key`].
 pub trait Table {
@@ -23,6 +29,12 @@ macro_rules! tables {
             const NAME: &'static str = $name;
             type Value = $value;
         })*
+
+        /// Finds the records of all tables that cannot be read.
+        pub(crate) fn find_damaged(t: &ReadTransaction<'_>, found: &mut Vec<DamagedRecord>) -> Result<()> {
+            $(damaged_in::<$type>(t, found)?;)*
+            Ok(())
+        }
 
         /// Names of all tables of M.
         pub(crate) const MANIFEST_TABLES: &[&str] = &[$($name),*];
@@ -52,6 +64,15 @@ tables! {
     Aliases = "alias" => AliasRecord;
 }
 
+fn damaged_in<T: Table>(t: &ReadTransaction<'_>, found: &mut Vec<DamagedRecord>) -> Result<()> {
+    t.rows::<T>(&Key::stored(b""), |key, value| {
+        if let Err(error) = value {
+            found.push(DamagedRecord { key: Key::stored(key), reason: error.to_string() });
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
 /// The one table of C.
 pub(crate) const CHUNK_TABLE: &str = "chunks";
 
@@ -60,11 +81,11 @@ pub(crate) const CHUNK_TABLE: &str = "chunks";
 pub struct InlineBytes(pub Vec<u8>);
 
 impl Record for InlineBytes {
-    fn encode(&self) -> crate::Result<Vec<u8>> {
+    fn encode(&self) -> Result<Vec<u8>> {
         Ok(self.0.clone())
     }
 
-    fn decode(bytes: &[u8]) -> crate::Result<Self> {
+    fn decode(bytes: &[u8]) -> Result<Self> {
         Ok(Self(bytes.to_vec()))
     }
 }

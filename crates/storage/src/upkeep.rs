@@ -87,7 +87,8 @@ impl Store {
         self.write(|t| {
             for (name, used) in &uses {
                 let key = Key::blob(name);
-                if let Some(record) = t.get::<Blobs>(&key)? {
+                // What a damaged record says must not keep the others from being recorded.
+                if let Ok(Some(record)) = t.get::<Blobs>(&key) {
                     let last_use_ms = record.last_use_ms.max(*used);
                     t.put::<Blobs>(&key, &BlobRecord { last_use_ms, ..record })?;
                 }
@@ -109,12 +110,16 @@ impl Store {
         if chunks.peek().is_none() {
             return Ok(0);
         }
-        let fresh = self.readers.pin(self)?;
+        let mut fresh = Arc::new(self.snapshot()?);
         let (mut moved, mut failure) = (0, None);
         for chunks in chunks {
             match chunks.refresh(&fresh) {
                 Ok(changed) => moved += usize::from(changed),
-                Err(error) => failure = Some(error),
+                Err(error) => {
+                    failure = Some(error);
+                    // libmdbx refuses everything in a transaction that has met a damaged page.
+                    fresh = Arc::new(self.snapshot()?);
+                }
             }
         }
         failure.map_or(Ok(moved), Err)

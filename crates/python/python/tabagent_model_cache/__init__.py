@@ -38,6 +38,7 @@ from tabagent_model_cache.progress import FileProgress, Progress
 from tabagent_model_cache.report import (
     CacheStats,
     DamagedRange,
+    DamagedRecord,
     ExportedFile,
     ExportReport,
     ImportedFile,
@@ -61,6 +62,7 @@ __all__ = [
     "ClosedError",
     "CorruptError",
     "DamagedRange",
+    "DamagedRecord",
     "Digest",
     "ExportReport",
     "ExportedFile",

@@ -238,7 +238,8 @@ class ModelCache:
     ) -> VerifyReport:
         """Compare every stored byte, or those of `repo`, with the checksum it had when it was stored.
 
-        Damage is no error but in the report. With `repair` just the damaged blocks are fetched again.
+        Damage is no error but in the report. With `repair` damaged records are made again from others, and just the damaged
+        blocks are fetched again.
         """
         return to_verify_report(self._native.verify(repo, repair, receiver(progress)))
 

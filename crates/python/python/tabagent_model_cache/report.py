@@ -81,6 +81,18 @@ class MissingFile:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedRecord:
+    """A record of the store that cannot be read. What it says is not known until it is repaired."""
+
+    key: str
+    """Where it is, as docs/design.md lists keys."""
+    why: str
+    """What does not fit."""
+    repaired: bool
+    """Whether it was made again from other records, or forgotten, so that a scan or a download brings it back."""
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyReport:
     """What a check of the store found."""
 
@@ -93,7 +105,9 @@ class VerifyReport:
     missing: tuple[MissingFile, ...]
     """Files whose bytes are nowhere."""
     orphans: int
-    """What nobody refers to and `prune()` removes; 0 when only one repository was checked."""
+    """What nobody refers to and `prune()` removes; 0 when only one repository was checked, or damaged records hide it."""
+    records: tuple[DamagedRecord, ...]
+    """Records that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +201,8 @@ def to_verify_report(native: dict[str, Any]) -> VerifyReport:
     """A report of the native module."""
     damaged = tuple(DamagedRange(**one) for one in native.pop("damaged"))
     missing = tuple(MissingFile(**one) for one in native.pop("missing"))
-    return VerifyReport(**native, damaged=damaged, missing=missing)
+    records = tuple(DamagedRecord(**one) for one in native.pop("records"))
+    return VerifyReport(**native, damaged=damaged, missing=missing, records=records)
 
 
 def to_export_report(native: dict[str, Any]) -> ExportReport:

@@ -1,11 +1,40 @@
 //! Linux.
 
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::FallocateFlags;
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
-use super::BorrowedFile;
+use super::{BorrowedFile, read_at};
+
+/// `RWF_DONTCACHE` (since Linux 6.14): what the read brings into the page cache leaves it, what was there stays.
+const DONT_CACHE: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x80);
+
+/// Whether a kernel or file system has refused [`DONT_CACHE`].
+static ALWAYS_CACHES: AtomicBool = AtomicBool::new(false);
+
+/// As [`read_at`], for bytes that nobody needs again soon: they do not take the place of others in the page cache, as far as the
+/// system can do so.
+pub(crate) fn read_once_at(file: BorrowedFile<'_>, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        let at = offset + done as u64;
+        if ALWAYS_CACHES.load(Ordering::Relaxed) {
+            return read_at(file, rest, at);
+        }
+        match rustix::io::preadv2(file, &mut [IoSliceMut::new(rest)], at, DONT_CACHE) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => done += n,
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => {
+                ALWAYS_CACHES.store(true, Ordering::Relaxed);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
 
 /// Makes everything written so far durable (`fdatasync`).
 pub(crate) fn sync_data(file: BorrowedFile<'_>) -> io::Result<()> {

@@ -2,11 +2,16 @@
 
 use std::io;
 
-use super::BorrowedFile;
+use super::{BorrowedFile, read_at};
 
 /// Makes everything written so far durable. `fsync` alone leaves it in the drive's cache on this system.
 pub(crate) fn sync_data(file: BorrowedFile<'_>) -> io::Result<()> {
     Ok(rustix::fs::fcntl_fullfsync(file)?)
+}
+
+/// As [`read_at`]: what a read brings into the page cache stays there on this system.
+pub(crate) fn read_once_at(file: BorrowedFile<'_>, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    read_at(file, buffer, offset)
 }
 
 /// This system has no allocation that keeps size and contents: the free space was checked beforehand, with a margin.

@@ -77,6 +77,11 @@ pub(crate) fn read_at(file: BorrowedFile<'_>, buffer: &mut [u8], offset: u64) ->
     Ok(())
 }
 
+/// As [`read_at`]: what a read brings into the page cache stays there on this system.
+pub(crate) fn read_once_at(file: BorrowedFile<'_>, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    read_at(file, buffer, offset)
+}
+
 /// Makes everything written so far durable (`FlushFileBuffers`).
 pub(crate) fn sync_data(file: BorrowedFile<'_>) -> io::Result<()> {
     duplicate(file)?.sync_data()

@@ -131,7 +131,7 @@ fn a_lost_blob_is_forgotten_with_its_files_unless_it_is_another_reservation_s_by
             heard.push((scope.clone(), path.to_owned()));
             Ok(())
         };
-        (store.forget_lost(&content.name(), incarnation, also).unwrap(), heard)
+        (store.forget_lost(&content.name(), Some(incarnation), also).unwrap(), heard)
     };
     assert_eq!(forget(gone), (false, Vec::new()));
     assert!(store.reader(&content.name()).unwrap().is_some());
@@ -157,10 +157,10 @@ fn a_lost_inline_blob_is_forgotten_unless_its_bytes_are_there_again() {
     };
     let gone = lose();
     add_inline(&store, &name, b"bytes");
-    assert!(!store.forget_lost(&name, gone, |_, _, _| Ok(())).unwrap());
+    assert!(!store.forget_lost(&name, Some(gone), |_, _, _| Ok(())).unwrap());
     assert!(store.reader(&name).unwrap().is_some());
     let gone = lose();
-    assert!(store.forget_lost(&name, gone, |_, _, _| Ok(())).unwrap());
+    assert!(store.forget_lost(&name, Some(gone), |_, _, _| Ok(())).unwrap());
     assert_eq!(store.blob(&name).unwrap(), None);
 }
 

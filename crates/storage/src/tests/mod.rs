@@ -3,8 +3,11 @@
 mod checking;
 mod child;
 mod churn;
+mod decoding;
 pub(crate) mod fixture;
 mod limits;
+#[path = "../../../testing/mutation.rs"]
+mod mutation;
 mod orphan;
 mod partial;
 mod pinning;
