@@ -16,6 +16,8 @@ const DOCUMENTS = [
   'CHANGELOG.md',
   'docs/design.md',
   'docs/downloads.md',
+  'docs/reliability.md',
+  'docs/security.md',
   'docs/command-line.md',
   'docs/engines.md',
   'local-hub/README.md',
