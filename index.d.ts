@@ -254,6 +254,15 @@ export declare interface GetOptions extends RevisionOptions {
     verify?: boolean;
 }
 
+/** An input or output of an ONNX graph. */
+export declare interface GraphPort {
+    name: string;
+    /** As of a tensor; `SEQUENCE`, `MAP` or `OPTIONAL` for what is no tensor. */
+    dtype: string;
+    /** Outermost first; a name, which may be empty, stands for any size. */
+    shape: (number | string)[];
+}
+
 /** A file that was imported. */
 export declare interface ImportedFile extends FileInfo {
     repo: string;
@@ -290,6 +299,48 @@ export declare interface ImportReport {
     bytes: number;
 }
 
+/** What a model file says of itself. */
+export declare interface Inspection {
+    /** The name the endpoint gives the repository. */
+    repo: string;
+    /** Path within the repository. */
+    path: string;
+    /** The commit it belongs to. */
+    commit: string;
+    /** Bytes of the whole file. */
+    size: number;
+    format: 'safetensors' | 'gguf' | 'onnx';
+    /** Version of the format: of GGUF its own, of ONNX the `ir_version`. */
+    version?: number;
+    /** Such as `llama`; only of GGUF. */
+    architecture?: string;
+    /** Program that wrote it, such as `pytorch 2.6.0`; only of ONNX. */
+    producer?: string;
+    /** Numbers in all tensors. Where several are packed into one (GPTQ, AWQ), that counts as one. */
+    parameters: number;
+    /** In the order of their bytes in safetensors, else in that of the file; of ONNX also those of subgraphs and `Constant` nodes. */
+    tensors: TensorInfo[];
+    /**
+     * What else the file says, by key: `__metadata__` of safetensors, all keys of GGUF, `metadata_props` of ONNX. Of an array with
+     * more than 1024 values (a vocabulary) only `{ type: 'string' | 'number', length }`. Whole numbers past 2^53 are rounded.
+     */
+    metadata: Record<string, MetadataValue>;
+    /** Only of ONNX. */
+    graph?: {
+        /** Version of each set of operators, by domain; the standard one is `ai.onnx`. */
+        opsets: Record<string, number>;
+        /** Without those that only name weights. */
+        inputs: GraphPort[];
+        outputs: GraphPort[];
+    };
+}
+
+/** Options of {@link ModelCache.inspect}. */
+export declare interface InspectOptions extends RevisionOptions {
+    /** Ends this call with `signal.reason` at once. */
+    signal?: AbortSignal;
+}
+
 /**
  * Whether `error` is a {@link ModelCacheError}, and of this `code` where one is given. Unlike `instanceof` it also
  * recognizes errors of another copy of this package and of another realm (`node:vm`, test runners).
@@ -320,6 +371,12 @@ export declare interface Manifest {
     /** Files that every quant needs. */
     sharedFiles: FileInfo[];
 }
+
+/** A value of a model's metadata. */
+export declare type MetadataValue = string | number | boolean | MetadataValue[] | {
+    type: string;
+    length: number;
+};
 
 /**
  * A store of model files on this machine. Any number of processes and threads may have the same one open.
@@ -406,6 +463,23 @@ export declare class ModelCache implements AsyncDisposable {
      * `ERR_UNSUPPORTED_FILESYSTEM` on Windows, where no other program can read the store; `ERR_TOO_LARGE`, `ERR_NO_SPACE`, `ERR_IO`.
      */
     onnxModel(repo: string, path: string, options?: OnnxModelOptions): Promise<OnnxModel>;
+    /**
+     * Reads what a safetensors, GGUF or ONNX file says of itself: its tensors with their places, and its metadata. Of a file that is
+     * not stored only the bytes that say so are fetched, in as few requests as its format allows (of ONNX the bytes between the
+     * weights, up to some hundred requests); they are kept, and a download does not fetch them again. For that the store takes room
+     * for the whole file, which `removeQuant` or `prune` give back; where there is none, nothing is kept. Files under 64 KiB and those
+     * with a git digest are downloaded. What was read of a file that is not stored is checked against no digest.
+     *
+     * Fails with what `scanRepo` fails with, and `ERR_FILE_NOT_FOUND`; `ERR_INVALID_ARGUMENT` also for a file that is none of
+     * these, or is damaged in the repository itself.
+     *
+     * @example
+     * ```ts
+     * const { architecture, parameters, tensors } = await cache.inspect('acme/model', 'model-Q4_K_M.gguf')
+     * console.log(architecture, parameters, tensors[0]?.dtype)
+     * ```
+     */
+    inspect(repo: string, path: string, options?: InspectOptions): Promise<Inspection>;
     /** The stored files of a revision. */
     listFiles(repo: string, options?: RevisionOptions): FileInfo[];
     /**
@@ -836,6 +910,26 @@ export declare interface ScanOptions extends RevisionOptions {
     refresh?: boolean;
     /** Ends this call with `signal.reason`. */
     signal?: AbortSignal;
+}
+
+/** One tensor of a model file. */
+export declare interface TensorInfo {
+    name: string;
+    /** Size of each dimension, outermost first in all formats (GGUF files list them the other way round); `[]` for one number. */
+    shape: number[];
+    /** Type of its numbers: `F32`, `F16`, `BF16`, `I64`, `BOOL`, `F8_E4M3`, ... as in safetensors, `Q4_K`, ... as in GGUF. */
+    dtype: string;
+    /** First byte in the file. */
+    offset: number;
+    /** Bytes; of external weights 0 where the model does not say how many. */
+    length: number;
+    /**
+     * What lies there: its numbers, little-endian (`raw`); the same, but in the file `location` (`external`); or its protobuf
+     * message, in which the numbers are encoded one by one (`encoded`: small tensors of ONNX).
+     */
+    data: 'raw' | 'external' | 'encoded';
+    /** The file that `offset` is meant of, relative to the folder of the model; only of external weights. */
+    location?: string;
 }
 
 /** Options of {@link ModelCache.verify}. */

@@ -18,6 +18,7 @@ export type NativeOnnxModel = generated.NativeOnnxModel
 /** The addon's plain objects. */
 export type NativeManifest = generated.NativeManifest
 export type NativeQuant = generated.NativeQuant
+export type NativeInspection = generated.NativeInspection
 
 let loaded: Binding | undefined
 

@@ -7,6 +7,7 @@ import { defaultFolder, hfCacheFolder, readEnvironment } from './environment-var
 import { callNative } from './errors.js'
 import { type ExportOptions, type ExportReport, exportSchema } from './export.js'
 import { type ImportOptions, type ImportReport, importSchema } from './import.js'
+import { type Inspection, type InspectOptions, inspectSchema, toInspection } from './inspection.js'
 import { type FileInfo, type Manifest, toManifest } from './manifest.js'
 import { type OnnxModel, type OnnxModelOptions, onnxModelSchema, wrapOnnxModel } from './onnx-model.js'
 import {
@@ -235,6 +236,31 @@ export class ModelCache implements AsyncDisposable {
       (late) => late.close(),
     )
     return wrapOnnxModel(this.#runtime, model)
+  }
+
+  /**
+   * Reads what a safetensors, GGUF or ONNX file says of itself: its tensors with their places, and its metadata. Of a file that is
+   * not stored only the bytes that say so are fetched, in as few requests as its format allows (of ONNX the bytes between the
+   * weights, up to some hundred requests); they are kept, and a download does not fetch them again. For that the store takes room
+   * for the whole file, which `removeQuant` or `prune` give back; where there is none, nothing is kept. Files under 64 KiB and those
+   * with a git digest are downloaded. What was read of a file that is not stored is checked against no digest.
+   *
+   * Fails with what `scanRepo` fails with, and `ERR_FILE_NOT_FOUND`; `ERR_INVALID_ARGUMENT` also for a file that is none of
+   * these, or is damaged in the repository itself.
+   *
+   * @example
+   * ```ts
+   * const { architecture, parameters, tensors } = await cache.inspect('acme/model', 'model-Q4_K_M.gguf')
+   * console.log(architecture, parameters, tensors[0]?.dtype)
+   * ```
+   */
+  async inspect(repo: string, path: string, options?: InspectOptions): Promise<Inspection> {
+    checkFile(repo, path)
+    const { signal, revision } = checkOptions(options, inspectSchema)
+    const inspection = await runNative(this.#runtime.binding, withSignal(signal), (operation) =>
+      this.#native.inspect(repo, path, revision, operation),
+    )
+    return toInspection(inspection)
   }
 
   /** The stored files of a revision. */

@@ -3,6 +3,7 @@ export { CachedFile, type Extent } from './cached-file.js'
 export { type ErrorCode, type ErrorFields, errorCodes, isModelCacheError, ModelCacheError } from './errors.js'
 export type { ExportOptions, ExportReport } from './export.js'
 export type { ImportedFile, ImportOptions, ImportReport } from './import.js'
+export type { GraphPort, Inspection, InspectOptions, MetadataValue, TensorInfo } from './inspection.js'
 export type { Digest, FileInfo, Manifest, Quant } from './manifest.js'
 export { OnnxModel, type OnnxModelOptions } from './onnx-model.js'
 export type {

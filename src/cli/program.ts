@@ -6,6 +6,7 @@ import { addExport } from './export.js'
 import { readRate } from './flag.js'
 import { addImport } from './import.js'
 import { addInfo } from './info.js'
+import { addInspect } from './inspect.js'
 import { addLs } from './ls.js'
 import { addPrune } from './prune.js'
 import { addPull } from './pull.js'
@@ -33,7 +34,7 @@ export function createProgram(): Command {
     .addHelpText('after', EPILOG)
   addGlobalOptions(program)
   for (const add of [
-    ...[addScan, addPull, addLs, addCat, addVerify, addRm, addPrune, addExport, addImport],
+    ...[addScan, addPull, addLs, addCat, addInspect, addVerify, addRm, addPrune, addExport, addImport],
     ...[addInfo, addCompletion, addComplete],
   ])
     add(program)

@@ -9,6 +9,7 @@ use crate::cached_file::{CachedFile, FileView};
 use crate::error::{Error, Result};
 use crate::file::FileInfo;
 use crate::inner::Inner;
+use crate::inspection::{self, Inspection};
 use crate::lookup::Lookup;
 use crate::manifest::Manifest;
 use crate::options::{CacheOptions, DownloadOptions, ScanOptions};
@@ -171,6 +172,17 @@ impl ModelCache {
             what: path.to_owned(),
             reason: "it was removed while it was fetched; call again".to_owned(),
         })
+    }
+
+    /// What a safetensors, GGUF or ONNX file says of itself: its tensors and its metadata. Of a file that is not stored only the bytes
+    /// that say so are fetched, unless it is small; they need not be fetched again by a download.
+    ///
+    /// # Errors
+    /// Those of [`ModelCache::scan_repo_with`], `ERR_FILE_NOT_FOUND`; `ERR_INVALID_ARGUMENT` also for a file that is none of these.
+    pub async fn inspect(&self, repo: &str, path: &str, revision: Option<&str>) -> Result<Inspection> {
+        let inner = self.inner()?;
+        let revision = revision.map(str::to_owned);
+        inner.call(inspection::inspect(Arc::clone(&inner), repo.to_owned(), path.to_owned(), revision)).await
     }
 
     /// The newest stored manifest of a revision (`main` by default), with the state of its files now.

@@ -87,12 +87,12 @@ pub(crate) fn corrupt(name: BlobName, reason: &str) -> StorageError {
 }
 
 /// Gathers the bytes of some ranges.
-struct PatchSink {
+pub(crate) struct PatchSink {
     patches: Mutex<Vec<Patch>>,
 }
 
 impl PatchSink {
-    fn new(ranges: &[Range<u64>]) -> Self {
+    pub(crate) fn new(ranges: &[Range<u64>]) -> Self {
         let patch = |range: &Range<u64>| {
             let length = usize::try_from(range.end - range.start).unwrap_or_default();
             Patch { offset: range.start, bytes: vec![0; length] }
@@ -100,7 +100,7 @@ impl PatchSink {
         Self { patches: Mutex::new(ranges.iter().map(patch).collect()) }
     }
 
-    fn take(&self) -> Vec<Patch> {
+    pub(crate) fn take(&self) -> Vec<Patch> {
         std::mem::take(&mut lock(&self.patches))
     }
 }

@@ -12,6 +12,7 @@ mod cached_file;
 mod error;
 mod export;
 mod import;
+mod inspection;
 mod manifest;
 mod onnx_model;
 mod operation;

@@ -56,6 +56,7 @@ mod readers;
 mod rebuild;
 mod recent;
 mod record;
+mod recorded;
 mod registry;
 mod remove;
 mod repair;

@@ -9,8 +9,9 @@ mod sources;
 mod tensor;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub(crate) mod wire;
 
+pub(crate) use element::tensor_bytes;
 pub(crate) use location::resolve;
 pub(crate) use rewrite::rewrite;
 pub(crate) use rope::{Rope, Segment};
@@ -27,6 +28,10 @@ pub(crate) struct Malformed(String);
 impl Malformed {
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self(what.into())
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.0
     }
 }
 

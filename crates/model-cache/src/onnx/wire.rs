@@ -4,6 +4,30 @@ use std::ops::Range;
 
 use super::Malformed;
 
+/// The bytes that messages are read from. Not all of them need be here.
+pub(crate) trait Octets {
+    /// Why a message cannot be read.
+    type Failure: From<Malformed>;
+
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The one at an offset; `None` beyond the end.
+    fn octet(&self, at: usize) -> Result<Option<u8>, Self::Failure>;
+}
+
+impl Octets for [u8] {
+    type Failure = Malformed;
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn octet(&self, at: usize) -> Result<Option<u8>, Malformed> {
+        Ok(self.get(at).copied())
+    }
+}
+
 /// What a field holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -25,18 +49,18 @@ pub(crate) struct Field {
 }
 
 /// The fields of the message that lies at a range of `bytes`, in order. It ends after the first error.
-pub(crate) struct Fields<'a> {
-    bytes: &'a [u8],
+pub(crate) struct Fields<'a, B: ?Sized> {
+    bytes: &'a B,
     at: usize,
     end: usize,
 }
 
-impl<'a> Fields<'a> {
-    pub(crate) fn new(bytes: &'a [u8], range: Range<usize>) -> Self {
-        Self { bytes, at: range.start, end: range.end.min(bytes.len()) }
+impl<'a, B: Octets + ?Sized> Fields<'a, B> {
+    pub(crate) fn new(bytes: &'a B, range: Range<usize>) -> Self {
+        Self { bytes, at: range.start, end: range.end.min(bytes.count()) }
     }
 
-    fn field(&mut self) -> Result<Field, Malformed> {
+    fn field(&mut self) -> Result<Field, B::Failure> {
         let start = self.at;
         let tag = self.varint()?;
         let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number));
@@ -49,16 +73,16 @@ impl<'a> Fields<'a> {
                 Value::Bytes(self.skip(length)?)
             }
             5 => self.skip(4).map(|_| Value::Fixed)?,
-            _ => return Err(malformed(start, "a field has a type that cannot be")),
+            _ => return Err(malformed(start, "a field has a type that cannot be").into()),
         };
         Ok(Field { number, value, whole: start..self.at })
     }
 
-    fn varint(&mut self) -> Result<u64, Malformed> {
+    fn varint(&mut self) -> Result<u64, B::Failure> {
         let start = self.at;
         let mut value = 0;
         for shift in (0..70).step_by(7) {
-            let byte = self.bytes.get(self.at).filter(|_| self.at < self.end);
+            let byte = if self.at < self.end { self.bytes.octet(self.at)? } else { None };
             let byte = byte.ok_or_else(|| malformed(start, "a number leads beyond the end"))?;
             self.at += 1;
             // What a tenth byte has beyond 64 bits is dropped, as protobuf itself does.
@@ -67,7 +91,7 @@ impl<'a> Fields<'a> {
                 return Ok(value);
             }
         }
-        Err(malformed(start, "a number has more than ten bytes"))
+        Err(malformed(start, "a number has more than ten bytes").into())
     }
 
     fn skip(&mut self, length: u64) -> Result<Range<usize>, Malformed> {
@@ -79,8 +103,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl Iterator for Fields<'_> {
-    type Item = Result<Field, Malformed>;
+impl<B: Octets + ?Sized> Iterator for Fields<'_, B> {
+    type Item = Result<Field, B::Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.end {
@@ -99,7 +123,10 @@ fn malformed(at: usize, what: &str) -> Malformed {
 }
 
 /// The numbers that lie one behind the other at a range of `bytes`. It ends after the first error.
-pub(crate) fn packed(bytes: &[u8], range: Range<usize>) -> impl Iterator<Item = Result<u64, Malformed>> {
+pub(crate) fn packed<B: Octets + ?Sized>(
+    bytes: &B,
+    range: Range<usize>,
+) -> impl Iterator<Item = Result<u64, B::Failure>> {
     let mut fields = Fields::new(bytes, range);
     std::iter::from_fn(move || {
         let number = (fields.at < fields.end).then(|| fields.varint());
