@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use tabagent_model_cache::{Error, Result};
 
 use crate::error::to_python;
+use crate::operation;
 use crate::progress::Reporter;
 
 /// How long a signal may wait for its handler, which only Python's own main thread runs.
@@ -46,6 +47,7 @@ pub(crate) fn wait_reporting<T: Send>(
             }
             Poll::Pending => {
                 py.check_signals()?;
+                operation::check()?;
                 reporter.deliver(py)?;
             }
         }

@@ -9,8 +9,10 @@ mod detached_model;
 mod error;
 mod export;
 mod import;
+mod inspection;
 mod manifest;
 mod onnx_model;
+mod operation;
 mod options;
 mod progress;
 mod report;
@@ -27,6 +29,8 @@ mod _native {
     use crate::cached_file::NativeFile;
     #[pymodule_export]
     use crate::onnx_model::NativeOnnxModel;
+    #[pymodule_export]
+    use crate::operation::NativeOperation;
     #[pymodule_export]
     use crate::watch::NativeWatch;
 

@@ -122,3 +122,26 @@ def test_options_reach_the_core(hub: LocalHub, cache: ModelCache) -> None:
         ModelCache(cache.path, connections=65)
     with pytest.raises(TypeError):
         ModelCache(cache.path, conections=6)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["ftp://host", "http://", {"http": "socks4://host"}, {"https": "http://user:secret@"}, "http://a:x"],
+)
+def test_a_proxy_that_is_none_is_refused_without_showing_it(
+    tmp_path: Path, proxy: str | dict[str, str]
+) -> None:
+    with pytest.raises(InvalidArgumentError, match="proxy must be a URL with a host") as caught:
+        ModelCache(tmp_path / "store", proxy=proxy)
+    assert "secret" not in str(caught.value)
+    assert not (tmp_path / "store").exists()
+
+
+def test_proxies_of_a_wrong_type_or_scheme_are_named(tmp_path: Path) -> None:
+    for proxy in [5, ["http://host"], {"http": 5}, {"http": None}]:
+        with pytest.raises(TypeError, match="proxy must be"):
+            ModelCache(tmp_path / "store", proxy=proxy)
+    with pytest.raises(InvalidArgumentError, match='proxy must be one of "http", "https"'):
+        ModelCache(tmp_path / "store", proxy={"ftp": "http://host"})
+    for proxy in ["host:8080", "socks5h://user:word@host:1080", {}, {"https": "http://[::1]:3128"}]:
+        ModelCache(tmp_path / "store", proxy=proxy).close()

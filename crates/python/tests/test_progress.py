@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import FILES, REPO, SIZE, WEIGHTS
 from local_hub import LocalHub
-from tabagent_model_cache import ModelCache, Progress
+from tabagent_model_cache import InvalidArgumentError, ModelCache, Progress
 
 
 def test_progress_comes_on_the_calling_thread_and_ends_at_all(cache: ModelCache) -> None:
@@ -23,10 +23,61 @@ def test_progress_comes_on_the_calling_thread_and_ends_at_all(cache: ModelCache)
         threads.add(threading.get_ident())
 
     cache.download_quant(REPO, "q4", progress=note)
+    count = len(seen)
     assert threads == {threading.get_ident()}
     assert seen[-1].loaded == seen[-1].total >= SIZE
     assert (seen[-1].repo, seen[-1].quant) == (REPO, "q4")
     assert [one.loaded for one in seen] == sorted(one.loaded for one in seen)
+    assert seen[-1].files == ()
+    assert len(seen) == count
+
+
+def test_the_last_report_comes_before_the_call_returns_also_when_all_is_stored(cache: ModelCache) -> None:
+    calls = {
+        "download": lambda progress: cache.download_quant(REPO, "q4", progress=progress),
+        "again": lambda progress: cache.download_quant(REPO, "q4", progress=progress),
+        "file": lambda progress: cache.fetch_file(REPO, "README.md", progress=progress),
+        "verify": lambda progress: cache.verify(progress=progress),
+        "export": lambda progress: cache.export_quant(
+            REPO, "q4", cache.path / ".." / "plain", progress=progress
+        ),
+    }
+    for name, call in calls.items():
+        order: list[str | tuple[int, int]] = []
+        call(lambda progress, order=order: order.append((progress.loaded, progress.total)))
+        order.append("returned")
+        loaded, total = order[-2]
+        assert loaded == total > 0, name
+        # The report at 100 % comes once.
+        assert order.count((total, total)) == 1, (name, order)
+
+
+@pytest.mark.parametrize("call", ["download_quant", "verify"])
+def test_true_shows_a_bar_of_tqdm(cache: ModelCache, call: str) -> None:
+    words = "sys.argv[3], 'q4', " if call == "download_quant" else ""
+    program = (
+        "import sys\n"
+        "from tabagent_model_cache import ModelCache\n"
+        "with ModelCache(sys.argv[1], endpoint=sys.argv[2]) as cache:\n"
+        f"    cache.{call}({words}progress=True)\n"
+    )
+    if call == "verify":
+        cache.download_quant(REPO, "q4")
+    arguments = [sys.executable, "-c", program, str(cache.path), cache.endpoint, REPO]
+    ended = subprocess.run(arguments, check=True, capture_output=True, text=True)
+    assert ended.stdout == ""
+    last = ended.stderr.rstrip().splitlines()[-1].split("\r")[-1]
+    assert last.startswith(f"{REPO} q4: 100%|" if call == "download_quant" else f"{REPO}: 100%|")
+    assert "5.24M/5.24M" in last
+
+
+def test_a_bar_needs_tqdm(cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    monkeypatch.delitem(sys.modules, "tabagent_model_cache.progress_bar", raising=False)
+    with pytest.raises(InvalidArgumentError, match="install tqdm"):
+        cache.download_file(REPO, "README.md", progress=True)
+    assert not cache.has_file(REPO, "README.md")
+    cache.download_file(REPO, "README.md", progress=False)
 
 
 def test_an_exception_of_the_callback_ends_the_download(hub: LocalHub, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from tabagent_model_cache.error import (
     UnsupportedFilesystemError,
     VersionMismatchError,
 )
+from tabagent_model_cache.inspection import Graph, GraphPort, Inspection, TensorInfo
 from tabagent_model_cache.manifest import Digest, FileInfo, Manifest, Quant, QuantError
 from tabagent_model_cache.onnx_model import OnnxModel
 from tabagent_model_cache.progress import FileProgress, Progress
@@ -51,6 +52,7 @@ from tabagent_model_cache.report import (
     Skipped,
     VerifyReport,
 )
+from tabagent_model_cache.tensors import Tensors
 from tabagent_model_cache.watch import ManifestWatch
 
 __version__ = VERSION
@@ -70,11 +72,14 @@ __all__ = [
     "FileInfo",
     "FileProgress",
     "GatedError",
+    "Graph",
+    "GraphPort",
     "HttpError",
     "ImportReport",
     "ImportedFile",
     "InUseError",
     "InputOutputError",
+    "Inspection",
     "IntegrityError",
     "InvalidArgumentError",
     "Kept",
@@ -100,6 +105,8 @@ __all__ = [
     "RepoNotFoundError",
     "RevisionNotFoundError",
     "Skipped",
+    "TensorInfo",
+    "Tensors",
     "TooLargeError",
     "UnauthorizedError",
     "UnsupportedFilesystemError",

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self, TypeAlias, final
+from typing import Any, Self, TypeAlias, TypeVar, final
 
 VERSION: str
 ERROR_CODES: list[str]
 
+_T = TypeVar("_T")
 _Native: TypeAlias = dict[str, Any]
 _Receiver: TypeAlias = Callable[[_Native], None] | None
 
@@ -35,6 +36,7 @@ class NativeCache:
     def detached_model(
         self, repo: str, path: str, revision: str | None, element_types: list[int]
     ) -> _Native: ...
+    def inspect(self, repo: str, path: str, revision: str | None) -> _Native: ...
     def list_files(self, repo: str, revision: str | None) -> list[_Native]: ...
     def remove_file(self, repo: str, path: str, revision: str | None) -> _Native: ...
     def remove_quant(self, repo: str, quant: str, revision: str | None) -> _Native: ...
@@ -67,6 +69,12 @@ class NativeFile:
 class NativeOnnxModel:
     def describe(self) -> _Native | None: ...
     def close(self) -> None: ...
+
+@final
+class NativeOperation:
+    def __new__(cls) -> Self: ...
+    def run(self, work: Callable[[], _T]) -> _T: ...
+    def cancel(self) -> None: ...
 
 @final
 class NativeWatch:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from tabagent_model_cache.error import InvalidArgumentError
 
+_PROXY_SCHEMES = {"http", "https", "socks5", "socks5h"}
+
 
 def check_integer(value: int | None, name: str, least: int, most: int = 2**53 - 1) -> None:
     """A whole number from `least` to `most`, or None."""
@@ -31,6 +33,21 @@ def check_url(value: str, name: str) -> None:
     parts = urlsplit(value)
     if parts.scheme.lower() not in {"http", "https"} or not parts.netloc:
         raise InvalidArgumentError(f"{name} must be an http or https URL, got {value!r}")
+
+
+def check_proxy(value: str, name: str) -> None:
+    """URL of a proxy; without a scheme http is meant. What was given is not shown: it may hold a password."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a URL, got {type(value).__name__}")
+    try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+        is_url = parts.scheme.lower() in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise InvalidArgumentError(
+            f"{name} must be a URL with a host that begins with http, https, socks5 or socks5h"
+        )
 
 
 def check_readable(path: Path, name: str) -> None:

@@ -11,11 +11,13 @@ from typing import Literal, Self
 
 from tabagent_model_cache import environment_variables as environment
 from tabagent_model_cache._native import VERSION, NativeCache, NativeWatch
-from tabagent_model_cache.argument import check_choice, check_integer, check_url
+from tabagent_model_cache.argument import check_choice, check_integer, check_proxy, check_url
 from tabagent_model_cache.cached_file import CachedFile
+from tabagent_model_cache.error import ModelFileNotFoundError
+from tabagent_model_cache.inspection import Inspection, to_inspection
 from tabagent_model_cache.manifest import FileInfo, Manifest, to_file, to_files, to_manifest
 from tabagent_model_cache.onnx_model import OnnxModel
-from tabagent_model_cache.progress import ProgressCallback, receiver
+from tabagent_model_cache.progress import ProgressCallback, receiving
 from tabagent_model_cache.report import (
     CacheStats,
     ExportReport,
@@ -29,6 +31,7 @@ from tabagent_model_cache.report import (
     to_remove_report,
     to_verify_report,
 )
+from tabagent_model_cache.tensors import Tensors
 from tabagent_model_cache.watch import ManifestWatch
 
 StrPath = str | os.PathLike[str]
@@ -40,7 +43,8 @@ class ModelCache:
 
     Calls wait without the interpreter's lock and answer Ctrl-C; what an interrupted download stored is kept. Every failure is
     a `ModelCacheError`, except wrong types (`TypeError`) and what a `progress` callback raises, which ends the call. Progress
-    comes on the calling thread, at most 20 times a second, and always once at 100 %.
+    comes on the calling thread, at most 20 times a second, and always once at 100 %; `progress=True` shows a bar of tqdm, which
+    must be installed. `tabagent_model_cache.aio` has the same calls to be awaited.
 
     `revision` is a branch, tag or commit, `main` by default. Times are milliseconds and sizes are bytes.
 
@@ -151,7 +155,7 @@ class ModelCache:
         *,
         revision: str | None = None,
         keep: bool = False,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> Manifest:
         """Download every file of a quant that is not stored yet.
 
@@ -159,7 +163,8 @@ class ModelCache:
         fetched again. `keep` marks it as never to be evicted to make room. Fails as `scan_repo` does, and with
         `QuantNotFoundError`, `IntegrityError`, `NoSpaceError`, `ReadOnlyError` or `InputOutputError`.
         """
-        return to_manifest(self._native.download_quant(repo, quant, revision, keep, receiver(progress)))
+        with receiving(progress) as receive:
+            return to_manifest(self._native.download_quant(repo, quant, revision, keep, receive))
 
     def download_file(
         self,
@@ -168,10 +173,11 @@ class ModelCache:
         *,
         revision: str | None = None,
         keep: bool = False,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> FileInfo:
         """Download one file that is not stored yet; as `download_quant`, but `ModelFileNotFoundError`."""
-        return to_file(self._native.download_file(repo, path, revision, keep, receiver(progress)))
+        with receiving(progress) as receive:
+            return to_file(self._native.download_file(repo, path, revision, keep, receive))
 
     def has_file(self, repo: str, path: str, *, revision: str | None = None) -> bool:
         """Whether all bytes of the file are stored. Never uses the network."""
@@ -195,10 +201,11 @@ class ModelCache:
         revision: str | None = None,
         keep: bool = False,
         verify: bool = False,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> CachedFile:
         """Open a file, which is downloaded first where it is not stored; fails as `download_file` does."""
-        return CachedFile(self._native.fetch_file(repo, path, revision, keep, verify, receiver(progress)))
+        with receiving(progress) as receive:
+            return CachedFile(self._native.fetch_file(repo, path, revision, keep, verify, receive))
 
     def onnx_model(self, repo: str, path: str, *, revision: str | None = None) -> OnnxModel:
         """The path of a stored ONNX model, for ONNX Runtime and what is built on it. Never uses the network.
@@ -213,6 +220,29 @@ class ModelCache:
         `NoSpaceError`, `InputOutputError`.
         """
         return OnnxModel(self._native.onnx_model(repo, path, revision))
+
+    def inspect(self, repo: str, path: str, *, revision: str | None = None) -> Inspection:
+        """Read what a safetensors, GGUF or ONNX file says of itself: its tensors with their places, and its metadata.
+
+        Of a file that is not stored only the bytes that say so are fetched, and kept: a download does not fetch them again. For
+        that the store takes room for the whole file, which `remove_quant` or `prune` give back. Files under 64 KiB and those with
+        a git digest are downloaded. Fails as `scan_repo` does, with `ModelFileNotFoundError`, and with `InvalidArgumentError` for
+        a file that is none of these, or is damaged in the repository itself.
+        """
+        return to_inspection(self._native.inspect(repo, path, revision))
+
+    def tensors(self, repo: str, path: str, *, revision: str | None = None, verify: bool = False) -> Tensors:
+        """The tensors of a stored safetensors file as numpy arrays by name, without a copy; of GGUF and ONNX those that numpy has
+        types for.
+
+        Never uses the network. `ModelFileNotFoundError` if the file is not stored; `verify` as of `get_file`.
+        """
+        file = self.get_file(repo, path, revision=revision, verify=verify)
+        if file is None:
+            raise ModelFileNotFoundError(
+                f"{repo}/{path} is not stored: download it first", repo=repo, path=path
+            )
+        return Tensors(file, self.inspect(repo, path, revision=file.commit))
 
     def list_files(self, repo: str, *, revision: str | None = None) -> list[FileInfo]:
         """The stored files of a revision."""
@@ -234,14 +264,19 @@ class ModelCache:
         return to_remove_report(self._native.remove_repo(repo, revision))
 
     def verify(
-        self, *, repo: str | None = None, repair: bool = False, progress: ProgressCallback | None = None
+        self,
+        *,
+        repo: str | None = None,
+        repair: bool = False,
+        progress: ProgressCallback | bool | None = None,
     ) -> VerifyReport:
         """Compare every stored byte, or those of `repo`, with the checksum it had when it was stored.
 
         Damage is no error but in the report. With `repair` damaged records are made again from others, and just the damaged
         blocks are fetched again.
         """
-        return to_verify_report(self._native.verify(repo, repair, receiver(progress)))
+        with receiving(progress) as receive:
+            return to_verify_report(self._native.verify(repo, repair, receive))
 
     def prune(
         self, *, dry_run: bool = False, max_size: int | None = None, partial_age: int | None = None
@@ -264,7 +299,7 @@ class ModelCache:
         revision: str | None = None,
         link: Link = "auto",
         overwrite: bool = False,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> ExportReport:
         """Write all files of a stored quant as plain files below `directory`, under their listed paths.
 
@@ -274,7 +309,8 @@ class ModelCache:
         """
         options = _export_options(revision, link, overwrite)
         folder = Path(directory).absolute()
-        return to_export_report(self._native.export_quant(repo, quant, folder, options, receiver(progress)))
+        with receiving(progress) as receive:
+            return to_export_report(self._native.export_quant(repo, quant, folder, options, receive))
 
     def export_file(
         self,
@@ -285,26 +321,28 @@ class ModelCache:
         revision: str | None = None,
         link: Link = "auto",
         overwrite: bool = False,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> ExportReport:
         """Write one stored file as the plain file `destination`, whose parent folders are made; see `export_quant`."""
         options = _export_options(revision, link, overwrite)
         file = Path(destination).absolute()
-        return to_export_report(self._native.export_file(repo, path, file, options, receiver(progress)))
+        with receiving(progress) as receive:
+            return to_export_report(self._native.export_file(repo, path, file, options, receive))
 
     def import_hf_cache(
         self,
         directory: StrPath | None = None,
         *,
         repo: str | None = None,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> ImportReport:
         """Take models from a cache folder of huggingface_hub, without any network; the folder is left as it is.
 
         `directory`: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else `huggingface/hub` in the user's cache folder.
         """
         folder = environment.hf_cache_folder() if directory is None else Path(directory)
-        return to_import_report(self._native.import_hf_cache(folder.absolute(), repo, receiver(progress)))
+        with receiving(progress) as receive:
+            return to_import_report(self._native.import_hf_cache(folder.absolute(), repo, receive))
 
     def watch(self, *, repo: str | None = None) -> ManifestWatch:
         """Watch manifests, of `repo` or of all: first the present ones, then each that changes, whichever process changes it.
@@ -334,11 +372,13 @@ class ModelCache:
 
 
 def _by_scheme(proxy: str | dict[str, str]) -> dict[str, str]:
-    if isinstance(proxy, str):
-        return {"http": proxy, "https": proxy}
-    for scheme in proxy:
+    proxies = {"http": proxy, "https": proxy} if isinstance(proxy, str) else proxy
+    if not isinstance(proxies, dict):
+        raise TypeError(f"proxy must be a string or a dict, got {type(proxy).__name__}")
+    for scheme, url in proxies.items():
         check_choice(scheme, "proxy", "http", "https")
-    return proxy
+        check_proxy(url, "proxy")
+    return proxies
 
 
 def _authorities(given: StrPath | Sequence[StrPath] | None) -> list[Path]:

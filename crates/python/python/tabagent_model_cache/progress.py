@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +49,25 @@ class Progress:
 ProgressCallback = Callable[[Progress], object]
 
 
-def receiver(progress: ProgressCallback | None) -> Callable[[dict[str, Any]], None] | None:
-    """What the native module calls for the caller's `progress`."""
-    if progress is None:
-        return None
+Receiver = Callable[[dict[str, Any]], None]
 
+
+@contextmanager
+def receiving(progress: ProgressCallback | bool | None) -> Iterator[Receiver | None]:
+    """What the native module calls for the caller's `progress`, as long as the call goes on. True is a bar of tqdm."""
+    if progress is None or progress is False:
+        yield None
+    elif progress is True:
+        # Only who wants a bar needs tqdm.
+        from tabagent_model_cache.progress_bar import ProgressBar
+
+        with ProgressBar() as bar:
+            yield _receiver(bar.show)
+    else:
+        yield _receiver(progress)
+
+
+def _receiver(progress: ProgressCallback) -> Receiver:
     def receive(native: dict[str, Any]) -> None:
         files = tuple(FileProgress(**file) for file in native.pop("files"))
         progress(Progress(**native, files=files))

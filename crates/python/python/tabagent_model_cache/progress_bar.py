@@ -1,0 +1,42 @@
+"""Progress as a bar of tqdm."""
+
+from __future__ import annotations
+
+import importlib
+from types import TracebackType
+from typing import Any, Self
+
+from tabagent_model_cache.error import InvalidArgumentError
+from tabagent_model_cache.progress import Progress
+
+try:
+    tqdm: Any = importlib.import_module("tqdm.auto").tqdm
+except ImportError as missing:
+    raise InvalidArgumentError(
+        "progress=True shows a bar of tqdm: install tqdm, or pass a function"
+    ) from missing
+
+
+class ProgressBar:
+    """A bar of one call, there from its first report on. It stays where the call ended."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def show(self, progress: Progress) -> None:
+        """Move the bar, or draw it."""
+        if self._bar is None:
+            name = progress.repo if progress.quant is None else f"{progress.repo} {progress.quant}"
+            options = {"unit": "B", "unit_scale": True, "unit_divisor": 1000}
+            self._bar = tqdm(desc=name, total=progress.total, initial=progress.resumed_from, **options)
+        self._bar.total = progress.total
+        self._bar.update(progress.loaded - self._bar.n)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
