@@ -307,6 +307,22 @@ test('a disk that is full is told, and nothing is left', async (t) => {
   await cache.close()
 })
 
+test('what a model needs is not evicted while it is open', async (t) => {
+  const data = weights('a')
+  const bytes = model([gather('a')], [externalTensor('a', ROWS, { location: 'model.onnx_data' })], ['y_a'])
+  const files = { 'config.json': '{}', [PATH]: bytes, 'onnx/model.onnx_data': data }
+  const { hub } = await startHub(t, { [REPO]: files })
+  const cache = await ModelCache.open({ path: await makeFolder(t), endpoint: hub.url })
+  t.teardown(() => cache.close())
+  await cache.downloadQuant(REPO, 'fp32')
+  const stub = await cache.onnxModel(REPO, PATH)
+  t.deepEqual((await cache.prune({ maxSize: 0 })).quants, [])
+  t.deepEqual((await runModel(stub.modelPath, everyRow(ROWS)))['y_a'], data)
+  stub.close()
+  t.deepEqual((await cache.prune({ maxSize: 0 })).quants, [{ repo: REPO, quant: 'fp32' }])
+  await t.throwsAsync(cache.onnxModel(REPO, PATH), { code: 'ERR_FILE_NOT_FOUND' })
+})
+
 test('only close() ends a model', async (t) => {
   const { cache } = await store(t, { [PATH]: model([gather('a')], [rawTensor('a', weights('a'))], ['y_a']) })
   const path = await cache.onnxModel(REPO, PATH).then(({ modelPath }) => modelPath)

@@ -67,6 +67,7 @@ fn open(location: &str) -> Result<Source, Failure> {
     match location {
         "a" => Ok(source(9000)),
         "b" => Ok(Source { size: 500, runs: Vec::new() }),
+        "huge" => Ok(Source { size: 3 << 30, runs: Vec::new() }),
         _ => Err(super::Malformed::new("no such file").into()),
     }
 }
@@ -183,6 +184,14 @@ fn a_file_without_a_graph_is_none() {
     assert_eq!(error(b""), "it has no graph");
     assert_eq!(error(&message([Number(7, 1)])), "it has no graph");
     assert!(error(b"{\"model_type\":\"bert\"}").contains("at byte"));
+}
+
+#[test]
+fn a_model_that_would_be_too_large_is_refused() {
+    let half = ("length", "1073741824");
+    let of = |count| model(message((0..count).map(|_| Bytes(5, external(&[("location", "huge"), half])))));
+    assert_eq!(rewritten(&of(1)).unwrap().length >> 30, 1);
+    assert!(error(&of(2)).contains("larger than the 2 GiB"));
 }
 
 #[test]
