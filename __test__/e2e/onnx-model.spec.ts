@@ -1,60 +1,20 @@
-import { readdir, rm, stat, statfs } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { stat, statfs } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { ModelCache, type ModelCacheError } from '@tabagent/model-cache'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import ort from 'onnxruntime-node'
 import { LocalHub } from '../../local-hub/index.js'
-import { startChild } from '../support/child.js'
-import { randomBytes } from '../support/content.js'
-import { fillDisk, mountDisk } from '../support/disk.js'
+import { mountDisk } from '../support/disk.js'
 import { makeFolder } from '../support/folder.js'
 import { startHub } from '../support/hub.js'
 import { externalTensor, gather, graph, model, node, rawTensor, typedTensor } from '../support/onnx.js'
 import type { Files } from '../support/repository.js'
-import { collect, REPO } from '../support/store.js'
+import { REPO } from '../support/store.js'
 import { MIB } from './half-way.js'
-import { choose, everyRow, outputsOf, runModel, tokens } from './onnx-session.js'
+import { choose, everyRow, runModel, tokens } from './onnx-session.js'
+import { expectSame, PATH, ROWS, storeModel, stubs, weights } from './onnx-store.js'
 
 const MINILM = 'sentence-transformers/all-MiniLM-L6-v2'
-const PATH = 'onnx/model.onnx'
-const ROWS = 50_000
-
-/** Any weights that are numbers: small ones, so that no sum of them is infinite. */
-function weights(seed: string, rows = ROWS): Buffer {
-  const bytes = randomBytes(rows * 4, seed)
-  for (let at = 3; at < bytes.length; at += 4) bytes[at] = 0x3f
-  return bytes
-}
-
-/** A store with these files, and the folder in which they lie plain. */
-async function store(t: ExecutionContext, files: Files, folder?: string) {
-  const { hub, root } = await startHub(t, { [REPO]: files })
-  const path = join(folder ?? (await makeFolder(t)), 'store')
-  const cache = await ModelCache.open({ path, endpoint: hub.url })
-  t.teardown(() => cache.close())
-  for (const file of Object.keys(files)) await cache.downloadFile(REPO, file)
-  return { cache, hub, plain: (file: string) => join(root, REPO, file) }
-}
-
-/** Names of the stubs' files in a store. */
-async function stubs(cache: ModelCache): Promise<string[]> {
-  const folders = ['model_cache_chunks', 'locks'].map((name) => readdir(join(cache.path, name)))
-  return (await Promise.all(folders)).flat().filter((name) => name.startsWith('stub-'))
-}
-
-/** Expects that a stub gives the outputs of the plain file to the last bit. */
-async function expectSame(
-  t: ExecutionContext,
-  cache: ModelCache,
-  plain: string,
-  feeds: Record<string, ort.Tensor>,
-): Promise<number> {
-  using stub = await cache.onnxModel(REPO, PATH)
-  const expected = await runModel(plain, feeds)
-  t.deepEqual(await runModel(stub.modelPath, feeds), expected)
-  t.true(Object.values(expected).every((bytes) => bytes.length > 0))
-  return (await stat(stub.modelPath)).size
-}
 
 for (const variant of ['model', 'model_fp16', 'model_quantized', 'model_q4']) {
   test(`${variant}.onnx of a real model computes the same to the last bit`, async (t) => {
@@ -100,7 +60,7 @@ test('weights in constants, branches, typed fields and the model itself are the 
   ]
   const outputs = ['y_inline', 'y_typed', 'y_constant', 'y_if', 'y_small']
   const bytes = model(nodes, initializers, outputs, true)
-  const { cache, plain } = await store(t, { [PATH]: bytes })
+  const { cache, plain } = await storeModel(t, { [PATH]: bytes })
   for (const choice of [true, false]) {
     const size = await expectSame(t, cache, plain(PATH), { ...everyRow(60), ...choose(choice) })
     // The typed ones stay, the other four go.
@@ -127,7 +87,7 @@ test('external files of any name, size and number are read where they lie', asyn
     initializers,
     names.map((name) => `y_${name}`),
   )
-  const { cache, plain } = await store(t, {
+  const { cache, plain } = await storeModel(t, {
     [PATH]: bytes,
     'onnx/model.onnx_data': Buffer.concat([Buffer.alloc(7), a, b]),
     'onnx/deep/er/weights': c,
@@ -158,7 +118,7 @@ function seamFiles(rows: number): Files {
 
 test('weights across two chunks are copied beside the stub, for all who use it', async (t) => {
   const rows = 100_000
-  const { cache, plain } = await store(t, seamFiles(rows))
+  const { cache, plain } = await storeModel(t, seamFiles(rows))
   await expectSame(t, cache, plain(PATH), everyRow(500))
   using first = await cache.onnxModel(REPO, PATH)
   using second = await cache.onnxModel(REPO, PATH)
@@ -176,7 +136,7 @@ test('on xfs such weights share the blocks of the store', async (t) => {
     return
   }
   const rows = 2_000_000
-  const { cache, plain } = await store(t, seamFiles(rows), disk)
+  const { cache, plain } = await storeModel(t, seamFiles(rows), disk)
   const free = async () => {
     const { bfree, bsize } = await statfs(disk)
     return bfree * bsize
@@ -203,7 +163,7 @@ large('a model with more than 2 GiB of weights', async (t) => {
   })
   const nodes = names.map((name) => gather(name))
   const outputs = names.map((name) => `y_${name}`)
-  const { cache, plain } = await store(t, {
+  const { cache, plain } = await storeModel(t, {
     [PATH]: model(nodes, initializers, outputs),
     'onnx/w': { size: names.length * length + 3, seed: 'w', sparse: true },
   })
@@ -255,142 +215,11 @@ test('a model that is damaged or points elsewhere is refused, and nothing is lef
     'cut.onnx': good.subarray(0, good.length - 1),
     w: weights('w'),
   }
-  const { cache } = await store(t, files)
+  const { cache } = await storeModel(t, files)
   for (const path of Object.keys(files)) {
     const code = path === 'memory.onnx' ? 'ERR_FILE_NOT_FOUND' : 'ERR_INVALID_ARGUMENT'
     const error = await t.throwsAsync(cache.onnxModel(REPO, path), { code }, path)
     t.true(error?.message.includes(REPO), error?.message)
   }
   t.deepEqual(await stubs(cache), [])
-})
-
-test('a model goes on while it is removed and its place is used again; a new one has a stub of its own', async (t) => {
-  const files = { [PATH]: model([gather('a')], [rawTensor('a', weights('a'))], ['y_a']) }
-  const { cache } = await store(t, { ...files, other: { size: 3 * MIB, seed: 'other' } })
-  const old = await cache.onnxModel(REPO, PATH)
-  const session = await ort.InferenceSession.create(old.modelPath)
-  await cache.removeRepo(REPO)
-  await cache.prune()
-  await cache.downloadFile(REPO, 'other')
-  await cache.downloadFile(REPO, PATH)
-  const fresh = await cache.onnxModel(REPO, PATH)
-  t.not(fresh.modelPath, old.modelPath)
-  for (const { modelPath } of [old, fresh]) {
-    t.deepEqual((await runModel(modelPath, everyRow(ROWS)))['y_a'], weights('a'))
-  }
-  t.deepEqual((await outputsOf(session, everyRow(ROWS)))['y_a'], weights('a'))
-  await session.release()
-  old.close()
-  t.is((await stubs(cache)).length, 2)
-  // Valid after the cache is closed, as views are.
-  await cache.close()
-  t.deepEqual((await runModel(fresh.modelPath, everyRow(ROWS)))['y_a'], weights('a'))
-  fresh.close()
-  t.deepEqual(await stubs(cache), [])
-})
-
-test('a disk that is full is told, and nothing is left', async (t) => {
-  const disk = await mountDisk(t, 'ext4', 800)
-  if (disk === undefined) {
-    t.pass()
-    return
-  }
-  const files = { [PATH]: model([gather('a')], [typedTensor('a', weights('a'))], ['y_a']) }
-  const { cache } = await store(t, files, disk)
-  const filler = await fillDisk(disk)
-  await t.throwsAsync(cache.onnxModel(REPO, PATH), { code: 'ERR_NO_SPACE' })
-  t.deepEqual(await stubs(cache), [])
-  await rm(filler)
-  const stub = await cache.onnxModel(REPO, PATH)
-  t.deepEqual((await runModel(stub.modelPath, everyRow(ROWS)))['y_a'], weights('a'))
-  stub.close()
-  await cache.close()
-})
-
-test('what a model needs is not evicted while it is open', async (t) => {
-  const data = weights('a')
-  const bytes = model([gather('a')], [externalTensor('a', ROWS, { location: 'model.onnx_data' })], ['y_a'])
-  const files = { 'config.json': '{}', [PATH]: bytes, 'onnx/model.onnx_data': data }
-  const { hub } = await startHub(t, { [REPO]: files })
-  const cache = await ModelCache.open({ path: await makeFolder(t), endpoint: hub.url })
-  t.teardown(() => cache.close())
-  await cache.downloadQuant(REPO, 'fp32')
-  const stub = await cache.onnxModel(REPO, PATH)
-  t.deepEqual((await cache.prune({ maxSize: 0 })).quants, [])
-  t.deepEqual((await runModel(stub.modelPath, everyRow(ROWS)))['y_a'], data)
-  stub.close()
-  t.deepEqual((await cache.prune({ maxSize: 0 })).quants, [{ repo: REPO, quant: 'fp32' }])
-  await t.throwsAsync(cache.onnxModel(REPO, PATH), { code: 'ERR_FILE_NOT_FOUND' })
-})
-
-test('only close() ends a model', async (t) => {
-  const { cache } = await store(t, { [PATH]: model([gather('a')], [rawTensor('a', weights('a'))], ['y_a']) })
-  const path = await cache.onnxModel(REPO, PATH).then(({ modelPath }) => modelPath)
-  const marked = new WeakRef({})
-  t.true(await collect(() => marked.deref() === undefined))
-  t.deepEqual((await runModel(path, everyRow(ROWS)))['y_a'], weights('a'))
-})
-
-test('processes share a stub; what a killed one leaves goes with the next model or with prune', async (t) => {
-  const files = {
-    [PATH]: model([gather('a')], [rawTensor('a', weights('a'))], ['y_a']),
-    'b.onnx': model([gather('b')], [rawTensor('b', weights('b'))], ['y_b']),
-  }
-  const { cache, hub } = await store(t, files)
-  const options = { path: cache.path, endpoint: hub.url }
-  const start = async (path: string) => {
-    const child = startChild(t, new URL('./onnx-model-child.js', import.meta.url))
-    return { child, modelPath: (await child.call('load', options, REPO, path)) as string }
-  }
-  const { child: first, modelPath } = await start(PATH)
-  const { child: second, modelPath: shared } = await start(PATH)
-  t.is(shared, modelPath)
-  await first.kill()
-  const mine = await cache.onnxModel(REPO, PATH)
-  t.is(mine.modelPath, modelPath)
-  mine.close()
-  const seen = (await second.call('run', ROWS)) as Record<string, Uint8Array>
-  t.deepEqual(Buffer.from(seen['y_a'] ?? []), weights('a'))
-  t.is((await cache.prune()).orphans, 0)
-  await second.kill()
-  t.is((await stubs(cache)).length, 2)
-  // Of the same place: it is drawn again.
-  const again = await cache.onnxModel(REPO, PATH)
-  t.deepEqual((await runModel(again.modelPath, everyRow(ROWS)))['y_a'], weights('a'))
-  again.close()
-  const { child: third } = await start(PATH)
-  await third.kill()
-  const other = await cache.onnxModel(REPO, 'b.onnx')
-  t.is((await stubs(cache)).length, 2)
-  other.close()
-  const { child: fourth } = await start('b.onnx')
-  await fourth.kill()
-  t.is((await cache.prune({ dryRun: true })).orphans, 1)
-  t.is((await cache.prune()).orphans, 1)
-  t.deepEqual(await stubs(cache), [])
-  const { child: fifth } = await start('b.onnx')
-  await fifth.end()
-  t.deepEqual(await stubs(cache), [], 'a process that ends leaves nothing')
-})
-
-test('a cache that is read-only says what to do; options are checked; a call can be aborted', async (t) => {
-  const { cache, hub } = await store(t, {
-    [PATH]: model([gather('a')], [rawTensor('a', weights('a'))], ['y_a']),
-  })
-  const reason = new Error('mine')
-  t.is(await t.throwsAsync(cache.onnxModel(REPO, PATH, { signal: AbortSignal.abort(reason) })), reason)
-  const controller = new AbortController()
-  const call = cache.onnxModel(REPO, PATH, { signal: controller.signal })
-  controller.abort(reason)
-  t.is(await t.throwsAsync(call), reason)
-  // @ts-expect-error there is no such option
-  const unknown = cache.onnxModel(REPO, PATH, { verify: true })
-  await t.throwsAsync(unknown, { code: 'ERR_INVALID_ARGUMENT', message: /verify/ })
-  const { path } = cache
-  await cache.close()
-  await t.throwsAsync(cache.onnxModel(REPO, PATH), { code: 'ERR_CLOSED' })
-  t.deepEqual(await stubs(cache), [])
-  const reader = await ModelCache.open({ path, endpoint: hub.url, readOnly: true })
-  t.teardown(() => reader.close())
-  await t.throwsAsync(reader.onnxModel(REPO, PATH), { code: 'ERR_READ_ONLY', message: /without readOnly/ })
 })
