@@ -42,3 +42,11 @@ def test_the_example_of_onnx_runtime_does_what_it_says(tmp_path: Path) -> None:
     (example,) = (text for text in _examples("engines.md") if "create_session" in text)
     with LocalHub(ROOT / ".work" / "hub", "--unlimited") as hub:
         assert _run(example, hub, tmp_path / "store") == ["(1, 4, 384)"]
+
+
+def test_the_example_of_numpy_does_what_it_says(tmp_path: Path) -> None:
+    (example,) = (text for text in _examples("engines.md") if "cache.tensors" in text)
+    with LocalHub(ROOT / ".work" / "hub", "--unlimited") as hub:
+        inspected, words = _run(example, hub, tmp_path / "store")
+    assert inspected.startswith("safetensors 22")
+    assert words == "float32 (30522, 384) False"

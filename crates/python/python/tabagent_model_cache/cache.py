@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -116,7 +116,7 @@ class ModelCache:
                 "https_proxy": proxies.get("https"),
                 "no_proxy": environment.read_no_proxy() if no_proxy is None else no_proxy,
                 "certificate_authorities": _authorities(certificate_authority),
-                "user_agent": f"tabagent-model-cache/{VERSION}; python/{platform.python_version()}",
+                "user_agent": f"tabagent-model-cache/{VERSION}; python/{_python_version()}",
             },
         )
 
@@ -369,6 +369,11 @@ class ModelCache:
 
     def __repr__(self) -> str:
         return f"<ModelCache {self.path}>"
+
+
+def _python_version() -> str:
+    """As `platform` says it, whose import takes longer than all of this file."""
+    return ".".join(str(number) for number in sys.version_info[:3])
 
 
 def _by_scheme(proxy: str | dict[str, str]) -> dict[str, str]:

@@ -45,7 +45,7 @@ class Tensors(Mapping[str, "NDArray[Any]"]):
         return self._infos[name]
 
     def raw(self, name: str) -> memoryview:
-        """The bytes of a tensor. `torch.frombuffer` and others take them."""
+        """The bytes of a tensor, without a copy, for what takes a buffer."""
         info = self._infos[name]
         if info.data != "raw":
             where = "in another file" if info.data == "external" else "encoded one by one"
