@@ -172,6 +172,7 @@ def figures(store: Path, plain: Path) -> list[dict[str, object]]:
 
 if __name__ == "__main__":
     work = Path(json.loads(sys.argv[1])["folder"])
+    work.mkdir(parents=True, exist_ok=True)
     _write_files(work)
     _import(work, work / "store")
     print(json.dumps(figures(work / "store", work)))

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::fixture::{Content, add, new_store};
-use crate::digest::{BlobName, Digest};
+use super::fixture::{self, Content, add, new_store};
+use crate::digest::{BlobName, Digest, Incarnation};
 use crate::key::Key;
 use crate::partial::StalePartial;
 use crate::store::Store;
@@ -66,4 +66,29 @@ fn a_partial_that_somebody_took_up_again_stays() {
     drop(again);
     assert_eq!(store.remove_partials(&stale, WEEK).unwrap().blobs, 0);
     assert_eq!(store.blob(&name).unwrap().unwrap().downloaded, 2000);
+}
+
+#[test]
+fn what_is_recorded_is_read_while_others_write_and_never_when_it_is_damaged() {
+    let (_folder, store) = new_store();
+    let name = BlobName([5; 32]);
+    assert!(store.read_recorded(&name, 0..10).unwrap().is_empty());
+    let writing = writer(&store, name);
+    writing.write(0, &vec![1; 100_000]).unwrap();
+    // Over the seam of two blocks, and with a gap behind it.
+    writing.write(4 * MIB - 1000, &[2; 2000]).unwrap();
+    writing.checkpoint().unwrap();
+    writing.write(200_000, &[3; 1000]).unwrap();
+    let read = |range| store.read_recorded(&name, range).unwrap();
+    assert_eq!(read(10..20), [1; 10]);
+    assert_eq!(read(99_990..200_000), [1; 10]);
+    assert_eq!(read(4 * MIB - 500..4 * MIB + 500), [2; 1000]);
+    assert!(read(100_000..100_010).is_empty());
+    drop(writing);
+    assert_eq!(read(200_000..300_000), [3; 1000]);
+
+    let record = store.read(|t| t.get::<Blobs>(&Key::blob(&name))).unwrap().unwrap();
+    fixture::write(&store, &Incarnation(record.incarnation), 5 * MIB, 50_000, &[9]);
+    assert!(read(10..20).is_empty(), "the checksum is of the whole segment");
+    assert_eq!(read(4 * MIB..4 * MIB + 5), [2; 5]);
 }
