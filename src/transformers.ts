@@ -44,7 +44,7 @@ const schema: Schema<UseModelCacheOptions> = { signal: checkSignal }
  * and copies them.
  *
  * `progress_callback` gets its events; for a model that is stored already there is no `progress` among them, as nothing moves. A branch
- * stays at the commit that was scanned last: `cache.scanRepo` asks whether it moved.
+ * is at the commit that was scanned last: `cache.scanRepo` asks whether it moved, and what has changed is downloaded then.
  *
  * transformers.js throws its own error for what the repository does not have or does not show; all other errors of the cache reach
  * the caller as they are: `ERR_OFFLINE`, `ERR_NETWORK`, `ERR_INTEGRITY`, `ERR_NO_SPACE`, ...

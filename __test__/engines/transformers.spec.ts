@@ -66,7 +66,11 @@ test('external data comes with its model, announced or not; offline it is there'
   hub.log.clear()
   const offline = await startUse(t, { ...place, offline: true })
   expectAnswers(t, 'fp32', (await embed(offline, EXTERNAL, announced)).vectors)
-  expectAnswers(t, 'fp32', (await embed(offline, EXTERNAL, { dtype: 'fp32' })).vectors)
+  const again = await embed(offline, EXTERNAL, { dtype: 'fp32' })
+  expectAnswers(t, 'fp32', again.vectors)
+  // Nothing moves for a model that is stored.
+  const moved = again.events.filter(({ status }) => status === 'progress').map(({ file }) => file)
+  t.true(moved.includes('tokenizer.json') && !moved.includes('onnx/model.onnx'))
   t.is(hub.log.records.length, 0)
 })
 
@@ -174,26 +178,41 @@ test('each revision has its own files', async (t) => {
     'config.json': JSON.stringify({ model_type: 'bert', hidden_size: size }),
   })
   const settings = { branches: { main: 'acme/model', 'refs/pr/1': 'acme/other' } }
-  const { hub } = await startHub(t, { 'acme/model': { files: config(1), settings }, 'acme/other': config(2) })
-  const child = await startUse(t, { path: await store(t), endpoint: hub.url })
+  const { hub, root } = await startHub(t, {
+    'acme/model': { files: config(1), settings },
+    'acme/other': config(2),
+  })
+  const place = { path: await store(t), endpoint: hub.url }
+  const child = await startUse(t, place)
   const sizeOf = async (options: object) =>
     ((await child.call('config', 'acme/model', options)) as { hidden_size: number }).hidden_size
   t.deepEqual([await sizeOf({}), await sizeOf({ revision: 'refs/pr/1' }), await sizeOf({})], [1, 2, 1])
+  hub.setRevision('acme/model', 'main', join(root, 'acme/other'))
+  t.is(await sizeOf({}), 1)
+  const cache = await ModelCache.open(place)
+  await cache.scanRepo('acme/model')
+  await cache.close()
+  t.is(await sizeOf({}), 2)
 })
 
 test('what is missing is told as transformers.js does, what fails as the cache does', async (t) => {
   const { hub } = await startHub(t, {
     'acme/model': { 'README.md': '# no model\n' },
     'acme/private': { files: { 'config.json': '{}' }, settings: { private: true } },
+    'acme/listed': { 'config.json': '{}' },
   })
-  const path = await store(t)
-  const child = await startUse(t, { path, endpoint: hub.url })
+  const place = { path: await store(t), endpoint: hub.url }
+  const child = await startUse(t, place)
   await t.throwsAsync(child.call('config', 'acme/model', {}), { message: /Could not locate file/ })
   await t.throwsAsync(child.call('config', 'acme/nothing', {}), { message: /Could not locate|Unauthorized/ })
   await t.throwsAsync(child.call('config', 'acme/private', {}), { message: /Could not locate|Unauthorized/ })
-  const offline = await startUse(t, { path, endpoint: hub.url, offline: true })
-  const failure = await t.throwsAsync<ChildError>(offline.call('config', 'acme/unknown', {}))
-  t.is(failure?.code, 'ERR_OFFLINE')
+  const cache = await ModelCache.open(place)
+  await cache.scanRepo('acme/listed')
+  await cache.close()
+  const offline = await startUse(t, { ...place, offline: true })
+  await t.throwsAsync(offline.call('config', 'acme/model', {}), { message: /Could not locate file/ })
+  for (const repo of ['acme/unknown', 'acme/listed'])
+    await t.throwsAsync(offline.call('config', repo, {}), { code: 'ERR_OFFLINE' })
 })
 
 test('the registry of transformers.js sees the store, and looking downloads nothing', async (t) => {

@@ -2,7 +2,7 @@ import type { CachedFile, ModelCache } from '@tabagent/model-cache'
 import { isModelCacheError } from '../errors.js'
 import type { Download, OnProgress } from './download.js'
 import type { LoadedModels } from './loaded-models.js'
-import { isModel, modelOf, parseUrl, type Resource } from './resource.js'
+import { isModel, locate, modelOf, type Resource } from './resource.js'
 import { StoredResponse } from './stored-response.js'
 
 /**
@@ -24,7 +24,7 @@ export class CustomCache {
   }
 
   async match(key: string): Promise<StoredResponse | Response | string | undefined> {
-    const resource = this.#parse(key)
+    const resource = locate(this.#cache, key)
     if (!resource) return undefined
     if (this.#models.canHavePaths && this.#brought.has(key)) return resource.path
     const file = this.#open(resource)
@@ -36,7 +36,7 @@ export class CustomCache {
 
   /** Stores a file that `fetch` found. Its bytes were not sent yet. */
   async put(key: string, response: Response, onProgress?: OnProgress): Promise<void> {
-    const resource = this.#parse(key)
+    const resource = locate(this.#cache, key)
     if (!resource) return
     await response.body?.cancel()
     // A failure here would be one that transformers.js does not catch: that of the model's own download it does.
@@ -45,7 +45,7 @@ export class CustomCache {
   }
 
   async delete(key: string): Promise<boolean> {
-    const resource = this.#parse(key)
+    const resource = locate(this.#cache, key)
     const file = resource && this.#open(resource)
     if (!file) return false
     file.close()
@@ -92,9 +92,5 @@ export class CustomCache {
 
   #open({ repo, path, revision }: Resource): CachedFile | undefined {
     return this.#cache.getFile(repo, path, { revision })
-  }
-
-  #parse(key: string): Resource | undefined {
-    return parseUrl(key, this.#cache.endpoint)
   }
 }

@@ -1,7 +1,7 @@
 import type { CachedFile, ModelCache } from '@tabagent/model-cache'
 import { type ErrorCode, isModelCacheError } from '../errors.js'
 import type { Download } from './download.js'
-import { isModel, modelOf, parseUrl, type Resource } from './resource.js'
+import { isModel, locate, modelOf, type Resource } from './resource.js'
 
 /** What transformers.js calls for what it does not find in its cache. */
 export type Fetch = (input: string | URL, init?: RequestInit) => Promise<Response>
@@ -18,7 +18,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 /** A `fetch` that answers from the cache for URLs of its endpoint, after a download where that is needed. */
 export function fetchFrom(cache: ModelCache, download: Download, otherwise: Fetch): Fetch {
   return async (input, init) => {
-    const resource = parseUrl(String(input), cache.endpoint)
+    const resource = locate(cache, String(input))
     if (!resource) return otherwise(input, init)
     try {
       const isProbe = new Headers(init?.headers).get('range') === 'bytes=0-0'

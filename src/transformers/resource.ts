@@ -1,3 +1,5 @@
+import type { ModelCache } from '@tabagent/model-cache'
+
 /** A file of a repository, as a URL of the endpoint names it. */
 export interface Resource {
   repo: string
@@ -8,8 +10,19 @@ export interface Resource {
 /** How transformers.js makes those URLs, below its `remoteHost`. */
 export const PATH_TEMPLATE = '{model}/resolve/{revision}/'
 
-/** What a URL names, or `undefined` if it is no file of a model at the endpoint. */
-export function parseUrl(url: string, endpoint: string): Resource | undefined {
+/**
+ * What a URL names, or `undefined` if it is no file of a model at the cache's endpoint. For a branch it is that of the commit that was
+ * scanned last: by the branch's own name the store may serve an older one that is complete, beside which no other file may come. Offline
+ * that one is all there is.
+ */
+export function locate(cache: ModelCache, url: string): Resource | undefined {
+  const resource = parseUrl(url, cache.endpoint)
+  if (!resource || cache.offline) return resource
+  const { repo, revision } = resource
+  return { ...resource, revision: cache.getManifest(repo, { revision })?.commit ?? revision }
+}
+
+function parseUrl(url: string, endpoint: string): Resource | undefined {
   const host = hostOf(endpoint)
   if (!url.startsWith(host)) return undefined
   const found = /^((?:[^/]+\/)?[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(url.slice(host.length))
