@@ -10,9 +10,10 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
+import onnx
 import pytest
 import safetensors
-from local_hub import LocalHub, content, write_repository
+from local_hub import ROOT, LocalHub, content, write_repository
 from tabagent_model_cache import (
     InvalidArgumentError,
     ModelCache,
@@ -124,6 +125,35 @@ def test_tensors_are_those_of_safetensors_itself(store: ModelCache, tmp_path: Pa
             expected = plain.get_tensor(name)
             assert (tensors[name].dtype, tensors[name].shape) == (expected.dtype, expected.shape)
             assert tensors[name].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("variant", ["model_quantized", "model_q4"])
+def test_a_real_model_says_what_onnx_says_of_it(tmp_path: Path, variant: str) -> None:
+    repo, path = "sentence-transformers/all-MiniLM-L6-v2", f"onnx/{variant}.onnx"
+    plain = ROOT / ".work" / "hub" / repo / path
+    model, contents = onnx.load(plain), plain.read_bytes()
+    with (
+        LocalHub(ROOT / ".work" / "hub", "--unlimited") as hub,
+        ModelCache(tmp_path / "real", endpoint=hub.url) as cache,
+    ):
+        found = cache.inspect(repo, path)
+        assert cache.stats().partial_bytes < len(contents) / 2
+    infos = {tensor.name: tensor for tensor in found.tensors}
+    constants = [node for node in model.graph.node if node.op_type == "Constant"]
+    assert len(found.tensors) == len(model.graph.initializer) + len(constants)
+    for tensor in model.graph.initializer:
+        info = infos[tensor.name]
+        assert info.shape == tuple(tensor.dims)
+        assert info.data == ("raw" if tensor.HasField("raw_data") else "encoded")
+        if info.data == "raw":
+            assert contents[info.offset : info.offset + info.length] == tensor.raw_data
+    assert found.version == model.ir_version
+    assert found.graph.opsets == {one.domain or "ai.onnx": one.version for one in model.opset_import}
+    names = {tensor.name for tensor in model.graph.initializer}
+    assert [one.name for one in found.graph.inputs] == [
+        one.name for one in model.graph.input if one.name not in names
+    ]
+    assert [one.name for one in found.graph.outputs] == [one.name for one in model.graph.output]
 
 
 def test_an_array_outlives_the_mapping_the_cache_and_the_stored_file(store: ModelCache) -> None:
