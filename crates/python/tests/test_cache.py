@@ -56,7 +56,7 @@ def test_a_check_and_a_prune_report(cache: ModelCache) -> None:
     cache.download_quant(REPO, "q4")
     checked = cache.verify(repo=REPO)
     assert checked.bytes >= SIZE
-    assert (checked.damaged, checked.missing) == ((), ())
+    assert (checked.damaged, checked.missing, checked.records) == ((), (), ())
     planned = cache.prune(dry_run=True, max_size=0)
     assert planned.dry_run
     assert [quant.quant for quant in planned.quants] == ["q4"]
@@ -145,3 +145,27 @@ def test_proxies_of_a_wrong_type_or_scheme_are_named(tmp_path: Path) -> None:
         ModelCache(tmp_path / "store", proxy={"ftp": "http://host"})
     for proxy in ["host:8080", "socks5h://user:word@host:1080", {}, {"https": "http://[::1]:3128"}]:
         ModelCache(tmp_path / "store", proxy=proxy).close()
+
+
+def damage_records(cache: ModelCache, table: str) -> None:
+    """Make every record of a table unreadable: its value, which begins with its schema, lies right behind its key."""
+    path = cache.path / "model_cache_manifests" / "mdbx.dat"
+    with path.open("r+b") as file:
+        records = file.read()
+        at = records.find(f"{table}:".encode())
+        while at >= 0:
+            schema = at + int.from_bytes(records[at - 2 : at], "little")
+            if records[schema] == 1:
+                file.seek(schema)
+                file.write(b"\x63")
+            at = records.find(f"{table}:".encode(), at + 1)
+
+
+def test_damaged_records_are_told_and_mended(cache: ModelCache) -> None:
+    cache.download_quant(REPO, "q4")
+    damage_records(cache, "use")
+    told = cache.verify().records
+    assert told
+    assert all(record.key.startswith("use:") and not record.repaired and record.why for record in told)
+    assert all(record.repaired for record in cache.verify(repair=True).records)
+    assert cache.verify().records == ()
