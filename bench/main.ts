@@ -6,11 +6,13 @@ import { faults } from './faults.js'
 import type { Measurement } from './figure.js'
 import { importTime } from './import-time.js'
 import { largeView } from './large-view.js'
+import { repair } from './repair.js'
 import { runMeasurements } from './run.js'
 import { scan } from './scan.js'
 import { smallFiles } from './small-files.js'
 import { store } from './store.js'
 import { throttledDownload } from './throttled-download.js'
+import { verify } from './verify.js'
 import { writeAmplification } from './written-bytes.js'
 
 const MEASUREMENTS: readonly Measurement[] = [
@@ -24,6 +26,8 @@ const MEASUREMENTS: readonly Measurement[] = [
   importTime,
   smallFiles,
   faults,
+  verify,
+  repair,
 ]
 
 await runMeasurements(MEASUREMENTS, process.argv.slice(2))

@@ -33,24 +33,7 @@ pub(crate) struct BlockCheck<'a, R> {
 impl<R: Fn(u64, &mut [u8]) -> Result<()>> BlockCheck<'_, R> {
     /// What is wrong with a block; `None` when nothing is.
     pub(crate) fn check(&self, block: u64, buffer: &mut Vec<u8>) -> Result<Option<Damage>> {
-        let end = self.size.min((block + 1) * BLOCK_SIZE);
-        let first = self.segments.partition_point(|segment| segment.block() < block);
-        let mut at = block * BLOCK_SIZE;
-        for segment in self.segments.iter().skip(first).take_while(|segment| segment.block() == block) {
-            if segment.start != at {
-                break;
-            }
-            let actual = self.sum(segment, buffer)?;
-            if actual != segment.crc {
-                return Ok(Some(differs(segment, actual)));
-            }
-            at = segment.end();
-        }
-        if at == end {
-            return Ok(None);
-        }
-        let reason = format!("no checksum is recorded at offset {at}");
-        Ok(Some(Damage { range: at..end, reason }))
+        compare(self.size, self.segments, block, |segment| self.sum(segment, buffer))
     }
 
     fn sum(&self, segment: &Segment, buffer: &mut Vec<u8>) -> Result<u32> {
@@ -65,6 +48,47 @@ impl<R: Fn(u64, &mut [u8]) -> Result<()>> BlockCheck<'_, R> {
         }
         Ok(narrowed(digest.finalize()))
     }
+}
+
+/// What is wrong with a block of a blob whose bytes are all in memory; `None` when nothing is.
+pub(crate) fn check_bytes(
+    size: u64,
+    segments: &[Segment],
+    block: u64,
+    bytes: &[u8],
+) -> Result<Option<Damage>> {
+    compare(size, segments, block, |segment| {
+        let start = usize::try_from(segment.start % BLOCK_SIZE).unwrap_or(usize::MAX);
+        let length = usize::try_from(segment.length).unwrap_or(usize::MAX);
+        let bytes = bytes.get(start..).and_then(|rest| rest.get(..length));
+        Ok(crc32c(bytes.unwrap_or_default()))
+    })
+}
+
+fn compare(
+    size: u64,
+    segments: &[Segment],
+    block: u64,
+    mut sum: impl FnMut(&Segment) -> Result<u32>,
+) -> Result<Option<Damage>> {
+    let end = size.min((block + 1) * BLOCK_SIZE);
+    let first = segments.partition_point(|segment| segment.block() < block);
+    let mut at = block * BLOCK_SIZE;
+    for segment in segments.iter().skip(first).take_while(|segment| segment.block() == block) {
+        if segment.start != at {
+            break;
+        }
+        let actual = sum(segment)?;
+        if actual != segment.crc {
+            return Ok(Some(differs(segment, actual)));
+        }
+        at = segment.end();
+    }
+    if at == end {
+        return Ok(None);
+    }
+    let reason = format!("no checksum is recorded at offset {at}");
+    Ok(Some(Damage { range: at..end, reason }))
 }
 
 fn differs(segment: &Segment, actual: u32) -> Damage {
@@ -102,7 +126,16 @@ mod tests {
             Ok(())
         };
         let check = BlockCheck { size: SIZE, segments, read };
-        (0..2).map(|block| check.check(block, &mut Vec::new()).unwrap().map(|damage| damage.range)).collect()
+        let found = (0..2).map(|block| check.check(block, &mut Vec::new()).unwrap());
+        let found: Vec<_> = found.map(|damage| damage.map(|damage| damage.range)).collect();
+        let in_memory = (0..2).map(|block| {
+            let start = block * BLOCK_SIZE;
+            let mut bytes = vec![0; usize::try_from(SIZE.min(start + BLOCK_SIZE) - start).unwrap()];
+            read(start, &mut bytes).unwrap();
+            check_bytes(SIZE, segments, block, &bytes).unwrap().map(|damage| damage.range)
+        });
+        assert_eq!(in_memory.collect::<Vec<_>>(), found);
+        found
     }
 
     fn segment(range: Range<u64>) -> Segment {

@@ -1,14 +1,16 @@
 //! Complete blobs under a check: opened without counting as used, and read block by block.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use crate::block::BlockCheck;
+use crate::block::check_bytes;
+use crate::budget::{Budget, Permit};
 use crate::digest::{BlobName, Incarnation};
 use crate::error::{Result, StorageError};
 use crate::layout::BLOCK_SIZE;
 use crate::pin::PinnedChunks;
-use crate::platform;
+use crate::platform::{self, AddressRange, BorrowedFile, Piece};
 use crate::record::{BlobRecord, BlobState};
 use crate::store::Store;
 use crate::verify::check_inline;
@@ -21,7 +23,25 @@ pub(crate) struct Inspection {
     name: BlobName,
     record: BlobRecord,
     content: Content,
+    /// All its bytes, mapped when the first block is looked at; none where they cannot be.
+    shown: OnceLock<Option<Shown>>,
+    /// Whether a block had to be read from the disk.
+    reads_disk: AtomicBool,
     store: Arc<Store>,
+}
+
+/// A mapping, which takes its part of those that a process may have.
+struct Shown {
+    range: AddressRange,
+    _permit: Permit,
+}
+
+impl Shown {
+    fn map(file: BorrowedFile<'_>, pieces: &[Piece]) -> Option<Self> {
+        let permit = Budget::process().take(pieces.len() as u64, String::new).ok()?;
+        let range = AddressRange::map(file, pieces).ok()?;
+        Some(Self { range, _permit: permit })
+    }
 }
 
 enum Content {
@@ -61,8 +81,16 @@ impl Store {
             };
             match content {
                 Ok(Some(content)) => {
-                    let store = Arc::clone(self);
-                    return Ok(Found::Here(Inspection { name: *name, record, content, store }));
+                    let (store, reads_disk) = (Arc::clone(self), AtomicBool::new(false));
+                    let shown = OnceLock::new();
+                    return Ok(Found::Here(Inspection {
+                        name: *name,
+                        record,
+                        content,
+                        shown,
+                        reads_disk,
+                        store,
+                    }));
                 }
                 Ok(None) => lost = Some(record),
                 Err(error) => return unreadable(Some(record), error),
@@ -110,13 +138,36 @@ impl Inspection {
             }
             Content::Chunks(chunks) => chunks,
         };
-        let read = |offset, bytes: &mut [u8]| self.read(chunks, offset, bytes);
-        let check = BlockCheck { size: self.record.size, segments: &self.record.segments, read };
-        match check.check(piece, buffer) {
-            Ok(damage) => Ok(damage.map(|damage| damage.range)),
-            Err(StorageError::Io { .. }) => Ok(Some(self.range(piece))),
-            Err(error) => Err(error),
+        let range = self.range(piece);
+        let resident = self.resident(chunks, &range)?;
+        let bytes: &[u8] = if let Some(bytes) = resident {
+            bytes
+        } else {
+            buffer.resize(usize::try_from(range.end - range.start).unwrap_or_default(), 0);
+            match self.read(chunks, range.start, buffer) {
+                Err(StorageError::Io { .. }) => return Ok(Some(range)),
+                read => read?,
+            }
+            buffer
+        };
+        let damage = check_bytes(self.record.size, &self.record.segments, piece, bytes)?;
+        Ok(damage.map(|damage| damage.range))
+    }
+
+    /// The bytes of a block where they lie in memory: a copy takes longer than the sum. Once a block was not there, what the others
+    /// have in memory may have come with it, and is read so that it does not stay.
+    fn resident(&self, chunks: &PinnedChunks, range: &Range<u64>) -> Result<Option<&[u8]>> {
+        if self.reads_disk.load(Ordering::Relaxed) {
+            return Ok(None);
         }
+        let file = self.store.chunks.data_file()?;
+        let shown = self.shown.get_or_init(|| Shown::map(file, &chunks.pieces(0..self.record.size)));
+        let place = |at| usize::try_from(at).ok();
+        let bytes = shown.as_ref().zip(place(range.start).zip(place(range.end)));
+        let bytes = bytes.and_then(|(shown, (start, end))| shown.range.bytes().get(start..end));
+        let resident = bytes.filter(|bytes| platform::is_resident(bytes));
+        self.reads_disk.fetch_or(resident.is_none(), Ordering::Relaxed);
+        Ok(resident)
     }
 
     fn read(&self, chunks: &PinnedChunks, offset: u64, mut buffer: &mut [u8]) -> Result<()> {

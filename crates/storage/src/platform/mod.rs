@@ -9,6 +9,11 @@ mod clone_range;
 #[cfg(target_os = "linux")]
 pub(crate) use clone_range::clone_range;
 
+#[cfg(target_os = "linux")]
+mod resident;
+#[cfg(target_os = "linux")]
+pub(crate) use resident::is_resident;
+
 #[cfg(target_os = "macos")]
 mod macos;
 #[cfg(target_os = "macos")]

@@ -1,0 +1,48 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ROOT, runProgram } from './child-process.js'
+import { GIB, type Measurement } from './figure.js'
+import { describeTimes, median, ratios } from './rounds.js'
+
+const ROUNDS = 9
+
+/** What crates/storage/benches/verify.rs prints for each round. */
+interface Round {
+  /** Milliseconds of one CRC32C pass over the mapped data file. */
+  plain: number
+  /** Milliseconds of a check of the same bytes. */
+  verify: number
+  /** Threads of either. */
+  threads: number
+}
+
+/** The check alone, without JavaScript: a Rust program, so that both sides use the same checksum. */
+export const verify: Measurement = {
+  letter: 'k',
+  title: 'checking 1 GiB in the page cache, against one CRC32C pass over the mapped data file',
+  measure(workplace) {
+    return workplace.inNewFolder(async (folder) => {
+      await mkdir(folder)
+      const rounds = await runBench(folder)
+      const [check, plain] = [rounds.map((round) => round.verify), rounds.map((round) => round.plain)]
+      const threads = `${rounds[0]?.threads} threads each`
+      return [
+        {
+          what: 'verify of 1 GiB / a CRC32C pass over a mapping',
+          value: median(ratios(check, plain)),
+          unit: 'x',
+          bound: 1.25,
+          detail: `${describeTimes('verify', check)}, ${describeTimes('plain', plain)}, ${threads}`,
+        },
+      ]
+    })
+  },
+}
+
+async function runBench(folder: string): Promise<Round[]> {
+  const cargo = [join(ROOT, 'scripts', 'cargo.mjs'), 'bench', '-p', 'tabagent-storage', '--bench', 'verify']
+  const size = [join(folder, 'verify'), String(GIB), String(ROUNDS)]
+  const { output } = await runProgram(process.execPath, [...cargo, '--', ...size])
+  const lines = output.split('\n').filter((line) => line.startsWith('{'))
+  return lines.map((line) => JSON.parse(line) as Round)
+}
