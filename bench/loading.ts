@@ -26,6 +26,8 @@ export interface Loaded {
   time: number
   /** Bytes of memory that is the process's own. */
   anonymous: number
+  /** Milliseconds to open the store, where they are not in `time`. */
+  opening?: number
 }
 
 /** The most that the store may take, as parts of what it is compared with; none where nothing is promised. */
@@ -46,7 +48,11 @@ export async function compare(
   const { store, own } = await interleave(ROUNDS, ways)
   const times = (loads: readonly Loaded[]) => loads.map(({ time }) => time)
   const sizes = (loads: readonly Loaded[]) => loads.map(({ anonymous }) => anonymous)
-  const detail = `${describeTimes('store', times(store))}, ${describeTimes('own', times(own))}`
+  const openings = store.flatMap(({ opening }) => opening ?? [])
+  const opened = openings.length > 0 ? [describeTimes('opening the store', openings)] : []
+  const detail = [describeTimes('store', times(store)), describeTimes('own', times(own)), ...opened].join(
+    ', ',
+  )
   return [
     {
       what: `${what}, time`,
