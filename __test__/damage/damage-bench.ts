@@ -60,7 +60,9 @@ export class DamageBench {
 
   static async make(t: ExecutionContext): Promise<DamageBench> {
     const repos = repositories()
-    const { hub } = await startHub(t, repos)
+    // It is asked once or twice for each damage.
+    const quotas = { api: Infinity, resolvers: Infinity, window: 300 }
+    const { hub } = await startHub(t, repos, { quotas })
     const path = join(await makeFolder(t), 'store')
     const options = { path, endpoint: hub.url }
     const cache = await ModelCache.open(options)

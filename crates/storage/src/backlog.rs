@@ -206,6 +206,7 @@ fn repeat(error: &Arc<StorageError>) -> StorageError {
         StorageError::NoSpace { path, needed, available } => {
             StorageError::NoSpace { path: path.clone(), needed: *needed, available: *available }
         }
+        StorageError::Corrupt { what, reason } => StorageError::corrupt(what.clone(), reason.clone()),
         StorageError::Io { action, path, source } => StorageError::Io {
             action,
             path: path.clone(),
@@ -287,6 +288,12 @@ mod tests {
                 }
             });
         }
+    }
+
+    #[test]
+    fn damage_is_told_as_damage_to_who_waits() {
+        let damage = Arc::new(StorageError::corrupt("the database", "a page is damaged"));
+        assert!(matches!(repeat(&damage), StorageError::Corrupt { .. }));
     }
 
     #[test]
