@@ -93,18 +93,25 @@ export class DamageBench {
 export function faultsOf(outcome: Outcome | string): string[] {
   if (typeof outcome === 'string') return [outcome]
   const wrong = outcome.wrong.map((name) => `wrong bytes of ${name}`)
-  const unclear = Object.entries(outcome.codes).filter(([, code]) => !CLEAR.includes(code))
+  const unclear = Object.entries(outcome.codes).filter(([call, code]) => !isClear(call, code))
   return [...wrong, ...unclear.map(([call, code]) => `${call}: ${code}`)]
 }
 
-/** What a damaged record or page makes of a call: damage, or that what it named is not there. */
-const CLEAR = [
-  'ERR_CORRUPT',
-  // A file that is no database at all, and one that must be repaired by whoever may write.
-  'ERR_VERSION_MISMATCH',
-  'ERR_READ_ONLY',
-  'absent',
+function isClear(call: string, code: string): boolean {
+  return OF_DAMAGE.includes(code) || (call !== 'open' && OF_ALTERED_RECORDS.includes(code))
+}
+
+/** Damage; a file that is no database at all; one that must be repaired by whoever may write; none. */
+const OF_DAMAGE = ['ERR_CORRUPT', 'ERR_VERSION_MISMATCH', 'ERR_READ_ONLY', 'absent']
+
+/** A record that can be read may name what is not there, and promise another digest or size. */
+const OF_ALTERED_RECORDS = [
   'ERR_REPO_NOT_FOUND',
   'ERR_REVISION_NOT_FOUND',
   'ERR_FILE_NOT_FOUND',
+  'ERR_IN_USE',
+  'ERR_INTEGRITY',
+  'ERR_INVALID_ARGUMENT',
+  'ERR_NO_SPACE',
+  'ERR_TOO_LARGE',
 ]
