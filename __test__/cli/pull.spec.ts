@@ -70,6 +70,19 @@ test('several quants and files in one command', async (t) => {
   t.is(cdnBytes(bench.hub), 3 * SIZE)
 })
 
+test('a wrong name is told before anything is downloaded', async (t) => {
+  const bench = await openBench(t, { [REPO]: FILES })
+  for (const [flag, name] of [
+    ['-f', 'nowhere.gguf'],
+    ['-q', 'Q5_K_M'],
+  ] as const) {
+    const { status, stdout, stderr } = await bench.run('pull', REPO, '-q', 'Q4_K_M', flag, name)
+    t.deepEqual([status, stdout], [3, ''], stderr)
+    t.regex(stderr, new RegExp(name))
+  }
+  t.is(cdnBytes(bench.hub), 0)
+})
+
 test('with --json progress is JSON lines on stderr, ending at 100 %', async (t) => {
   const bench = await openBench(t, { [REPO]: onnxFiles(SIZE) })
   const { stderr } = await bench.json('pull', REPO, '-q', 'q4', '-q', 'q8')

@@ -26,10 +26,13 @@ export function quantItem(cache: ModelCache, manifest: Manifest, name: string): 
   }
 }
 
-export function fileItem(cache: ModelCache, { repo }: Manifest, path: string): Item {
+export function fileItem(cache: ModelCache, manifest: Manifest, path: string): Item {
+  const { repo, quants, sharedFiles } = manifest
+  const files = [...sharedFiles, ...Object.values(quants).flatMap((quant) => quant.files)]
   return {
     label: `${repo} ${path}`,
-    files: [],
+    // A manifest does not tell of all files: those that no quant needs are missing.
+    files: files.filter((file) => file.path === path).slice(0, 1),
     async bring(options) {
       return [await cache.downloadFile(repo, path, options)]
     },

@@ -24,10 +24,12 @@ export class Transfer {
 
   async run(items: readonly Item[], options: DownloadOptions): Promise<Item[]> {
     for (const { files } of items) this.#tally.expect(files)
-    const ready: Item[] = []
-    for (const item of items) ready.push({ ...item, files: await this.#bring(item, options) })
+    const ready = new Map<Item, Item>()
+    for (const item of doubtfulFirst(items)) {
+      ready.set(item, { ...item, files: await this.#bring(item, options) })
+    }
     this.#display.stop()
-    return ready
+    return items.flatMap((item) => ready.get(item) ?? [])
   }
 
   async #bring(item: Item, options: DownloadOptions) {
@@ -48,4 +50,12 @@ export class Transfer {
     this.#display.show({ label: item.label, loaded, total, bytesPerSecond, files })
     this.#session.resume = () => [`Kept: ${formatPart(loaded, total)}. To go on from there:`, this.#command]
   }
+}
+
+/** A name that may be wrong is tried before anything large is downloaded. */
+function doubtfulFirst(items: readonly Item[]): Item[] {
+  return [
+    ...items.filter(({ files }) => files.length === 0),
+    ...items.filter(({ files }) => files.length > 0),
+  ]
 }
