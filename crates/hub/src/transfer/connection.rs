@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::crew::Job;
 use super::piece::Piece;
-use super::response::{Extent, Refused, accept, differs};
+use super::response::{Extent, Refused, accept};
 use super::source::Opened;
 use super::writer::Writer;
 use crate::error::HubError;
@@ -83,7 +83,8 @@ impl Connection {
             if !matches!(error, HubError::Network { .. }) {
                 piece.pause();
             }
-            if piece.unless_lost(self.retry.pause(error, &self.job.stop)).await.transpose()?.is_none() {
+            let paused = piece.unless_lost(self.retry.pause(error, &self.job.stop));
+            if self.writer.during(paused).await?.transpose()?.is_none() {
                 break;
             }
         }
@@ -100,7 +101,7 @@ impl Connection {
             let accepted = accept(&job.http, job.source.request(), asked, opened, &job.stop).await;
             Ok::<_, HubError>((generation, accepted))
         };
-        let Some(opening) = piece.unless_lost(opening).await else { return Ok(()) };
+        let Some(opening) = self.writer.during(piece.unless_lost(opening)).await? else { return Ok(()) };
         let opening = opening?;
         piece.read(Instant::now());
         match opening {
@@ -135,19 +136,19 @@ impl Connection {
         let mut position = extent.start;
         loop {
             piece.wait(Instant::now());
-            let chunk = piece.unless_lost(job.http.chunk(url, response, &job.stop)).await;
-            let Some(chunk) = chunk.transpose()? else { return Ok(()) };
-            let Some(chunk) = chunk else { break };
-            if extent.end - position < chunk.len() as u64 {
-                let length = extent.end - extent.start;
-                return Err(differs(url, format!("{length} bytes"), "more bytes".to_owned()));
-            }
-            let wanted_more = self.store(piece, position, &chunk).await?;
+            let chunk = piece.unless_lost(job.http.chunk(url, response, &job.stop));
+            let Some(chunk) = self.writer.during(chunk).await?.transpose()? else { return Ok(()) };
+            let Some(mut chunk) = chunk else { break };
+            // More than was announced is nobody's, and no harm: the digest decides about the others.
+            let announced = usize::try_from(extent.end - position).unwrap_or(usize::MAX);
+            let overlong = announced < chunk.len();
+            chunk.truncate(announced);
+            let wanted_more = self.store(piece, position, &chunk).await? && !overlong;
             position += chunk.len() as u64;
             let paid = piece.unless_lost(job.bandwidth.take(chunk.len(), &job.waits, &job.stop)).await;
             let Some(()) = paid.transpose()? else { return Ok(()) };
             // Reading to the body's end keeps the connection usable for the next request.
-            if !wanted_more && position < extent.end {
+            if !wanted_more && (overlong || position < extent.end) {
                 return Ok(());
             }
         }

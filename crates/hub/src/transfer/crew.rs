@@ -23,6 +23,8 @@ use crate::http::Http;
 
 /// How often the rate is measured.
 const WINDOW: Duration = Duration::from_millis(100);
+/// When it is first measured: where each connection is throttled, the others should soon be there.
+const FIRST_WINDOW: Duration = Duration::from_millis(60);
 /// A window this long means that the process did not run.
 const ASLEEP: Duration = Duration::from_millis(500);
 
@@ -78,7 +80,7 @@ impl Crew {
 
     async fn work(&mut self) -> Result<(), HubError> {
         let mut last = Instant::now();
-        let mut windows = tokio::time::interval_at(last + WINDOW, WINDOW);
+        let mut windows = tokio::time::interval_at(last + FIRST_WINDOW, WINDOW);
         windows.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if self.connections.is_empty() {

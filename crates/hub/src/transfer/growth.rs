@@ -1,8 +1,8 @@
 //! How many connections a transfer should have.
 //!
 //! One connection is fastest where the server does not throttle; where it does, the rate grows with their number. So:
-//! begin with one, double while the rate follows (twice at once where it follows exactly), and go back one step when it does
-//! not. Where the connections wait for the disk, more of them would only hold more memory: then go back a step at once.
+//! begin with one; where that is slow go to all at once, else double while the rate follows; and keep no more than the gain
+//! explains. Where the connections wait for the disk, more of them would only hold more memory: then go back a step at once.
 
 use std::time::Duration;
 
@@ -10,8 +10,10 @@ use std::time::Duration;
 const FAST: u64 = 256 << 20;
 /// A shorter window is not looked at.
 const SHORTEST: Duration = Duration::from_millis(50);
-/// Below this rate per connection (64 MiB/s) a gain is hardly this machine's noise: then twice a step at once.
+/// Below this rate (64 MiB/s) the first connection is hardly limited by this machine.
 const SLOW: u64 = 64 << 20;
+/// Of what further connections would bring at the old rate each, they must bring this part in percent.
+const WORTH: u128 = 70;
 /// Windows a step may take to show its gain: new connections begin slowly.
 const PATIENCE: u32 = 5;
 /// Windows until a step that did not pay is tried again: the measurement may have been unlucky, or conditions may
@@ -30,6 +32,8 @@ pub(crate) struct Growth {
     received: u64,
     waited: Duration,
     rest: u32,
+    /// No step was taken yet.
+    first: bool,
     step: Step,
 }
 
@@ -45,7 +49,15 @@ enum Step {
 
 impl Growth {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, target: 1, received: 0, waited: Duration::ZERO, rest: FIRST_REST, step: Step::Measure }
+        Self {
+            most,
+            target: 1,
+            received: 0,
+            waited: Duration::ZERO,
+            rest: FIRST_REST,
+            first: true,
+            step: Step::Measure,
+        }
     }
 
     pub(crate) fn target(&self) -> usize {
@@ -77,15 +89,21 @@ impl Growth {
             return;
         }
         match &mut self.step {
-            Step::Measure => self.grow(rate, 2),
-            Step::Try { rate: old, .. } if rate >= *old / 10 * 18 => self.grow(rate, 4),
-            Step::Try { rate: old, .. } if rate >= *old / 10 * 14 => self.grow(rate, 2),
-            Step::Try { before, windows: 0, .. } => {
-                self.target = *before;
-                self.settle();
+            Step::Measure => self.grow(rate),
+            Step::Try { before, rate: old, windows } => {
+                let gained = in_percent(rate, *old) * *before as u128;
+                if gained >= self.target as u128 * WORTH {
+                    self.grow(rate);
+                } else if *windows == 0 {
+                    // To the nearest number, and never more than there are.
+                    self.target = usize::try_from((gained + 50) / 100).unwrap_or(self.target).max(1);
+                    self.settle();
+                } else {
+                    *windows -= 1;
+                }
             }
             Step::Steady { windows: 0 } => self.step = Step::Measure,
-            Step::Try { windows, .. } | Step::Steady { windows } => *windows -= 1,
+            Step::Steady { windows } => *windows -= 1,
         }
     }
 
@@ -94,17 +112,23 @@ impl Growth {
         self.rest = (self.rest * 2).min(LONGEST_REST);
     }
 
-    fn grow(&mut self, rate: u64, times: usize) {
+    fn grow(&mut self, rate: u64) {
         let before = self.target;
         let per_connection = rate.checked_div(before as u64).unwrap_or(rate);
+        let first = std::mem::take(&mut self.first);
         if before >= self.most || per_connection >= FAST {
             self.step = Step::Measure;
             return;
         }
-        let times = if per_connection < SLOW { times } else { 2 };
+        let times = if first && per_connection < SLOW { self.most } else { 2 };
         self.target = (before * times).min(self.most);
         self.step = Step::Try { before, rate, windows: PATIENCE - 1 };
     }
+}
+
+/// How much of `old` `new` is; without a measured `old`, as much as can be.
+fn in_percent(new: u64, old: u64) -> u128 {
+    (u128::from(new) * 100).checked_div(u128::from(old)).unwrap_or(u128::from(u64::MAX))
 }
 
 pub(crate) fn per_second(bytes: u64, elapsed: Duration) -> u64 {
@@ -131,9 +155,23 @@ mod tests {
     }
 
     #[test]
-    fn grows_quickly_where_each_connection_is_throttled() {
-        assert_eq!(targets(8, 6, |connections| (connections as u64) << 21), [2, 8, 8, 8, 8, 8]);
-        assert_eq!(targets(6, 5, |connections| (connections as u64) << 21), [2, 6, 6, 6, 6]);
+    fn takes_all_at_once_where_each_connection_is_throttled() {
+        assert_eq!(targets(8, 6, |connections| (connections as u64) << 21), [8; 6]);
+        assert_eq!(targets(6, 5, |connections| (connections as u64) << 21), [6; 5]);
+    }
+
+    #[test]
+    fn keeps_no_more_than_the_gain_explains() {
+        assert_eq!(targets(8, 8, |_| 1 << 20), [8, 8, 8, 8, 8, 1, 1, 1]);
+        assert_eq!(targets(8, 8, |connections| (connections as u64).min(3) << 20), [8, 8, 8, 8, 8, 3, 3, 3]);
+        assert_eq!(targets(8, 8, |connections| (connections as u64).min(6) << 20), [8; 8]);
+    }
+
+    #[test]
+    fn only_the_first_step_is_a_large_one() {
+        let targets = targets(8, 60, |_| 1 << 20);
+        let steps = targets.windows(2).filter(|pair| pair[1] > pair[0]).map(|pair| [pair[0], pair[1]]);
+        assert_eq!(steps.collect::<Vec<_>>(), [[1, 2], [1, 2]]);
     }
 
     #[test]
@@ -163,7 +201,7 @@ mod tests {
         let mut growth = Growth::new(8);
         growth.window(1 << 20, Duration::ZERO, WINDOW, 1);
         growth.window(2 << 20, Duration::ZERO, WINDOW, 1);
-        assert_eq!(growth.target(), 2);
+        assert_eq!(growth.target(), 8);
         growth.limit(1);
         assert_eq!(growth.target(), 1);
     }

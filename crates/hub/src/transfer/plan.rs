@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::active::{Active, Claim};
-use super::length::{Demand, SMALLEST_HALF, end_of_last_piece, end_of_piece};
+use super::length::{Demand, SMALLEST_HALF, end_of_last_piece, end_of_piece, part};
 use super::piece::Piece;
 
 /// A piece that ends sooner than this is left alone: a new request costs as much, and what is on its way in the old answer is
@@ -208,18 +208,26 @@ impl State {
     }
 
     fn cut(&mut self, rate: Option<u64>, brief: bool, now: Instant) -> Option<Range<u64>> {
-        let queued = self.queue.iter().map(|range| range.end - range.start).sum();
+        let queued: u64 = self.queue.iter().map(|range| range.end - range.start).sum();
         let range = self.queue.pop_front()?;
         if self.small {
             return Some(range);
         }
         let others = || self.active.values().filter_map(|active| active.rate(now)).max();
         let rate = rate.or_else(others).filter(|rate| *rate > 0).or(self.rate);
-        let end = end_of_piece(&range, rate, Demand { brief, queued, connections: self.connections });
+        let part = (self.connections > 1).then(|| self.part(queued, rate, now));
+        let end = end_of_piece(&range, rate, Demand { brief, part });
         if end < range.end {
             self.queue.push_front(end..range.end);
         }
         Some(range.start..end)
+    }
+
+    /// See [`part`].
+    fn part(&self, queued: u64, rate: Option<u64>, now: Instant) -> u64 {
+        let rests = self.active.values().flat_map(|active| &active.rest);
+        let left = queued + rests.map(|range| range.end - range.start).sum::<u64>();
+        part(left, rate, self.connections, self.active.values().filter_map(|active| active.rate(now)))
     }
 
     fn share(&mut self, now: Instant) {

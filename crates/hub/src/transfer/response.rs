@@ -94,7 +94,7 @@ fn part(url: &Url, response: &Response, asked: &Range<u64>, size: u64) -> Result
     }
 }
 
-pub(crate) fn differs(url: &Url, expected: String, actual: String) -> HubError {
+fn differs(url: &Url, expected: String, actual: String) -> HubError {
     HubError::Integrity { url: redacted(url), expected, actual }
 }
 

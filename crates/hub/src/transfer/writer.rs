@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::RangeSink;
 use super::buffers::{BUFFER_SIZE, Buffers};
 use super::waits::Waits;
 use crate::error::{HubError, SinkError};
 
-/// Bytes wait no longer than this for others to be written with, as long as some come: what is only gathered is neither shown
-/// as progress nor kept by a kill.
+/// Bytes wait no longer than this for others to be written with: what is only gathered is neither shown as progress nor kept by
+/// a kill.
 const LONGEST_GATHERING: Duration = Duration::from_millis(250);
 
 /// Writes of one connection, in order.
@@ -53,6 +53,18 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// Waits for `step`; what was gathered does not wait as long as that.
+    pub(crate) async fn during<T>(&mut self, step: impl Future<Output = T>) -> Result<T, HubError> {
+        tokio::pin!(step);
+        if !self.filling.is_empty() {
+            if let Ok(done) = timeout_at(self.began + LONGEST_GATHERING, &mut step).await {
+                return Ok(done);
+            }
+            self.flush().await?;
+        }
+        Ok(step.await)
     }
 
     /// Everything taken so far is with the sink when this returns.

@@ -54,6 +54,24 @@ async fn so_it_is_where_one_connection_is_all_there_may_be() {
     assert_eq!(fetch_rescued(world).await, 1_000_000);
 }
 
+/// Nobody would see them as progress, and a kill would lose them.
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_are_stored_although_none_follow_them() {
+    let mut world = World::new(SIZE, |request, content| {
+        Some(if request.index == 0 { stall(request, content, 1_500_000) } else { Reply::silence() })
+    })
+    .await;
+    world.options.stall_timeout = Duration::from_secs(600);
+    let stored = async {
+        while world.sink.written() < 1_500_000 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        world.cancel.cancel();
+    };
+    let (outcome, ()) = tokio::join!(world.fetch_all(), stored);
+    assert!(matches!(outcome, Err(HubError::Cancelled)), "{outcome:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_never_begins_is_asked_for_again() {
     let world = rescued(|request, content| stall(request, content, 0)).await;

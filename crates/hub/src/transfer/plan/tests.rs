@@ -87,38 +87,71 @@ async fn what_a_silent_connection_has_left_is_taken_away_and_it_learns_that() {
     assert_eq!(plan.take(None, false, later).unwrap().rest(), Some(MIB..9 * MIB));
 }
 
-/// Eight connections of one rate, which begin one after the other: how often one had to take from another.
-fn steals(size: u64, rate: u64) -> usize {
+/// What became of a transfer over eight connections.
+struct Race {
+    /// How often one had to take from another.
+    steals: usize,
+    /// Milliseconds that a connection was without work before the last one had ended, on average.
+    idle: u64,
+}
+
+/// Eight connections that begin one after the other, the first at `rate` bytes per second, each other at a `step` less.
+fn race(size: u64, rate: u64, step: u64) -> Race {
     const TICK: u64 = 10;
     let (plan, mut now) = (whole(size), Instant::now());
-    plan.expect(8);
-    let (mut pieces, mut steals, mut ticks) = (Vec::<(Piece, u64)>::new(), 0, 0);
+    let mut pieces: [Option<(Piece, u64)>; 8] = Default::default();
+    let mut rates = [None; 8];
+    let (mut steals, mut idle, mut ticks) = (0, 0, 0);
     while !plan.is_finished() {
         now += Duration::from_millis(TICK);
         ticks += 1;
-        for (piece, at) in &mut pieces {
-            *at += piece
-                .claim(*at, usize::try_from(rate * TICK / 1000).unwrap(), now)
-                .map_or(0, |claim| claim.take as u64);
-            piece.wait(now);
+        for ((number, place), known) in (0_u64..).zip(&mut pieces).zip(&mut rates) {
+            if let Some((piece, at)) = place {
+                let came = usize::try_from((rate - number * step) * TICK / 1000).unwrap();
+                *at += piece.claim(*at, came, now).map_or(0, |claim| claim.take as u64);
+                piece.wait(now);
+                *known = piece.rate(now);
+            }
+            place.take_if(|(piece, _)| piece.rest().is_none());
         }
-        pieces.retain(|(piece, _)| piece.rest().is_some());
         plan.rescue(now);
-        while pieces.len() < 8.min(1 + ticks / 7) {
+        if ticks == 10 {
+            plan.expect(8);
+            plan.share(now);
+        }
+        let idlers = pieces
+            .iter_mut()
+            .zip(rates)
+            .take(if ticks < 10 { 1 } else { 8 })
+            .filter(|(place, _)| place.is_none());
+        for (place, rate) in idlers {
             steals += usize::from(plan.lock().queue.is_empty() && plan.has_work(now));
-            let Some(piece) = plan.take(None, false, now) else { break };
-            piece.read(now);
-            let at = piece.rest().unwrap().start;
-            pieces.push((piece, at));
+            match plan.take(rate, false, now) {
+                Some(piece) => {
+                    piece.read(now);
+                    let at = piece.rest().unwrap().start;
+                    *place = Some((piece, at));
+                }
+                None => idle += TICK,
+            }
         }
     }
-    steals
+    Race { steals, idle: idle / 8 }
 }
 
 #[test]
-fn connections_that_end_together_do_not_take_from_each_other() {
-    for rate in [1, 10, 60, 200, 1000] {
-        assert_eq!(steals(256 * MIB, rate * MIB), 0, "{rate} MiB per second");
+fn connections_end_together_and_do_not_take_from_each_other() {
+    for rate in [1, 10, 60] {
+        let Race { steals, idle } = race(256 * MIB, rate * MIB, 0);
+        assert!(steals == 0 && idle <= 100, "{rate} MiB per second: {steals} steals, {idle} ms idle");
+    }
+}
+
+#[test]
+fn connections_of_different_rates_end_together_too() {
+    for (rate, most) in [(1, 200), (10, 100), (60, 100)] {
+        let Race { idle, .. } = race(256 * MIB, rate * MIB, rate * MIB / 10);
+        assert!(idle <= most, "{rate} MiB per second: {idle} ms idle");
     }
 }
 
