@@ -109,8 +109,12 @@ impl Http {
         if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let limit = self.stall_timeout.min(NEWS_TIMEOUT);
-        as_it_is(url, self.in_time(url, request.send(), limit, cancel).await?)
+        as_it_is(url, self.in_time(url, request.send(), self.news_timeout(), cancel).await?)
+    }
+
+    /// How long a server may be silent for whoever has an answer already.
+    pub(crate) fn news_timeout(&self) -> Duration {
+        self.stall_timeout.min(NEWS_TIMEOUT)
     }
 
     fn request(&self, client: &Client, url: &Url, range: Option<&Range<u64>>) -> RequestBuilder {
@@ -166,6 +170,11 @@ impl Http {
     /// The server said nothing for all this time.
     pub(crate) fn silent(&self, url: &Url, time: Duration) -> HubError {
         self.unreachable(url, format!("no byte came for {time:?}").into())
+    }
+
+    /// The server said as good as nothing for all this time.
+    pub(crate) fn slow(&self, url: &Url, time: Duration) -> HubError {
+        self.unreachable(url, format!("hardly any bytes came for {time:?}").into())
     }
 
     fn unreachable(&self, url: &Url, source: SinkError) -> HubError {

@@ -62,6 +62,7 @@ mod http;
 mod listing;
 mod model_info;
 mod name;
+mod promise;
 mod proxy;
 pub mod quant;
 mod redirect;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::listing::Digest;
+use crate::promise::Promise;
 use crate::quant::Hints;
 
 /// Unknown fields are ignored, and optional ones of another type than expected count as absent: mirrors differ.
@@ -49,6 +50,9 @@ pub(crate) struct Sibling {
     oid: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     lfs: Option<Lfs>,
+    /// What the Hub told elsewhere.
+    #[serde(skip)]
+    pub(crate) promised: Option<Promise>,
 }
 
 /// The LFS pointer's content; the digest is `sha256` in model info and `oid` in the tree.
@@ -148,6 +152,9 @@ impl Sibling {
     /// Size and digest of the content, when both are there and well-formed. For LFS files the git blob is only the
     /// pointer.
     pub(crate) fn content(&self) -> Option<(u64, Digest)> {
+        if let Some(Promise { size, digest }) = self.promised {
+            return Some((size.or(self.size)?, digest));
+        }
         let Some(lfs) = &self.lfs else {
             return Some((self.size?, Digest::git_sha1(self.blob_id.as_deref().or(self.oid.as_deref())?)?));
         };

@@ -13,7 +13,7 @@ use url::Url;
 use crate::endpoint::redacted;
 use crate::error::HubError;
 use crate::http::Http;
-use crate::listing::Digest;
+use crate::promise::{self, Promise};
 use crate::redirect::Trail;
 use crate::refusal::{Subject, refusal};
 use crate::transfer::TransferRequest;
@@ -59,30 +59,19 @@ pub(crate) fn subject(request: &TransferRequest) -> Subject<'_> {
     Subject::File { repo: &request.repo, revision: &request.commit, path: &request.path }
 }
 
-/// Headers that are absent (mirrors) or of another form promise nothing.
 fn check_promises(url: &Url, headers: &HeaderMap, request: &TransferRequest) -> Result<(), HubError> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let differs =
         |expected: String, actual: String| HubError::Integrity { url: redacted(url), expected, actual };
-    if let Some(size) = header("x-linked-size").and_then(|size| size.parse::<u64>().ok())
-        && size != request.size
-    {
+    if let Some(size) = promise::linked_size(headers).filter(|size| *size != request.size) {
         return Err(differs(format!("{} bytes", request.size), format!("{size} bytes")));
     }
-    if let Some(digest) = header("x-linked-etag").and_then(digest_of_etag)
-        && digest != request.digest
-    {
+    if let Some(Promise { digest, .. }) = promise::linked(headers).filter(|it| it.digest != request.digest) {
         return Err(differs(request.digest.to_string(), digest.to_string()));
     }
-    match header("x-repo-commit") {
+    match promise::header(headers, "x-repo-commit") {
         Some(commit) if !commit.eq_ignore_ascii_case(&request.commit) => {
             Err(differs(format!("commit {}", request.commit), format!("commit {commit}")))
         }
         _ => Ok(()),
     }
-}
-
-fn digest_of_etag(etag: &str) -> Option<Digest> {
-    let digits = etag.trim_start_matches("W/").trim_matches('"');
-    Digest::sha256(digits).or_else(|| Digest::git_sha1(digits))
 }

@@ -1,9 +1,11 @@
 //! Listing a repository: model info in one request, the tree where that is not enough.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -13,6 +15,7 @@ use crate::http::{Http, network};
 use crate::listing::{ListedFile, Listing, is_safe_path};
 use crate::model_info::{ModelInfo, Sibling};
 use crate::name::{check_repo, check_revision};
+use crate::promise;
 use crate::redirect::Trail;
 use crate::refusal::{Subject, refusal};
 use crate::retry::Retry;
@@ -20,6 +23,8 @@ use crate::tree;
 
 /// Bounds the memory a wrong server can take; a listing of a million files has about 300 MB.
 const LARGEST_ANSWER: usize = 1 << 30;
+/// An answer that brings less than this (64 KiB) in the time for which a server may be silent is as good as silence.
+const LIFE: usize = 64 << 10;
 
 pub(crate) async fn scan(
     http: &Arc<Http>,
@@ -69,7 +74,7 @@ async fn listing(
         info.siblings.take().filter(|siblings| siblings.iter().all(|file| file.content().is_some()));
     let siblings = match siblings {
         Some(siblings) => siblings,
-        None => tree::files(ask, &repo, &commit).await?,
+        None => promise::complete(ask, &repo, &commit, tree::files(ask, &repo, &commit).await?).await?,
     };
     let at = url.clone();
     let sorted = tokio::task::spawn_blocking(move || sort_out(&siblings, &at)).await;
@@ -154,7 +159,7 @@ impl Ask<'_> {
         loop {
             let answer = async {
                 let (url, response) = self.follow(url, Known::Nothing).await?;
-                self.read(&url, response).await
+                self.read(&url, response, self.http.stall_timeout).await
             };
             match answer.await {
                 Ok(answer) => return Ok(answer),
@@ -173,13 +178,14 @@ impl Ask<'_> {
         if etag.is_some() && response.status() == StatusCode::NOT_MODIFIED {
             return Ok(None);
         }
-        self.read(&url, response).await.map(Some)
+        self.read(&url, response, self.http.news_timeout()).await.map(Some)
     }
 
     async fn read<T: DeserializeOwned + Send + 'static>(
         &self,
         url: &Url,
         response: Response,
+        limit: Duration,
     ) -> Result<Answer<T>, HubError> {
         if !response.status().is_success() {
             return Err(refusal(self.http, url, response, self.subject, self.cancel).await);
@@ -187,7 +193,7 @@ impl Ask<'_> {
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         let (link, etag) = (header("link"), header("etag"));
-        let bytes = self.body(url, response).await?;
+        let bytes = self.body(url, response, limit).await?;
         let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&bytes)).await;
         let parsed = parsed.map_err(|stopped| network(url, stopped.into()))?;
         let body = parsed.map_err(|error| HubError::Http {
@@ -213,14 +219,20 @@ impl Ask<'_> {
         }
     }
 
-    async fn body(&self, url: &Url, mut response: Response) -> Result<Vec<u8>, HubError> {
-        let mut body = Vec::new();
-        while let Some(chunk) = self.http.chunk(url, &mut response, self.cancel).await? {
+    /// The body, which never brings less than `LIFE` within `limit` but at its end.
+    async fn body(&self, url: &Url, mut response: Response, limit: Duration) -> Result<Vec<u8>, HubError> {
+        let (mut body, mut alive_at, mut alive_with) = (Vec::new(), Instant::now(), 0);
+        loop {
+            let chunk = self.http.chunk(url, &mut response, self.cancel);
+            let chunk = timeout_at(alive_at + limit, chunk).await;
+            let Some(chunk) = chunk.map_err(|_| self.http.slow(url, limit))?? else { return Ok(body) };
             if body.len() + chunk.len() > LARGEST_ANSWER {
                 return Err(no_listing(url, "a listing of at most 1 GiB", "a longer one"));
             }
             body.extend_from_slice(&chunk);
+            if body.len() - alive_with >= LIFE {
+                (alive_at, alive_with) = (Instant::now(), body.len());
+            }
         }
-        Ok(body)
     }
 }

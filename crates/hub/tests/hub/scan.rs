@@ -1,5 +1,7 @@
 //! Listings: one request where it suffices, the tree where it does not.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tabagent_hub::{Digest, HubClient, HubError, Listing};
 use tokio_util::sync::CancellationToken;
@@ -109,6 +111,50 @@ async fn a_masked_digest_is_asked_of_the_tree_and_then_refused() {
     let server = server.await;
     let error = scan(&server, "owner/model", "main").await.unwrap_err();
     assert!(matches!(&error, HubError::Integrity { actual, .. } if actual.contains("\"a\"")), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_listing_masks_is_taken_from_beside_the_address_of_the_file() {
+    let masked =
+        json!([{ "rfilename": "a", "path": "a", "size": 5, "lfs": { "sha256": "*".repeat(64), "size": 5 } }]);
+    let server = Server::start(move |request| match &*request.target {
+        tree if tree.contains("/tree/") => Reply::json(&masked),
+        file if file.contains("/resolve/") => Reply::redirect(302, "https://cdn.example/a")
+            .header("X-Linked-Size", "5")
+            .header("X-Linked-Etag", &format!("\"{DIGEST}\"")),
+        _ => Reply::json(&info(&masked)),
+    });
+    let server = server.await;
+    let listing = scan(&server, "owner/model", "main").await.unwrap();
+    assert_eq!((listing.files[0].size, listing.files[0].digest), (5, Digest::sha256(DIGEST).unwrap()));
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn who_may_not_have_a_masked_file_learns_that() {
+    let masked = json!([{ "rfilename": "a", "path": "a", "size": 5, "lfs": { "oid": "***", "size": 5 } }]);
+    let server = Server::start(move |request| match &*request.target {
+        tree if tree.contains("/tree/") => Reply::json(&masked),
+        file if file.contains("/resolve/") => {
+            Reply::new(403, b"ask for access").header("X-Error-Code", "GatedRepo")
+        }
+        _ => Reply::json(&info(&masked)),
+    });
+    let server = server.await;
+    let error = scan(&server, "owner/model", "main").await.unwrap_err();
+    assert!(matches!(error, HubError::Gated { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_listing_that_trickles_is_as_good_as_none() {
+    let server = Server::start(|_| Reply::json(&info(&json!([git("config.json")]))).paced(|| 20)).await;
+    let mut options = options(server.url());
+    (options.stall_timeout, options.retries) = (Duration::from_secs(1), 0);
+    let (client, cancel) = (HubClient::new(options).unwrap(), CancellationToken::new());
+    let scanned = client.scan("owner/model", "main", &cancel).await;
+    assert!(matches!(scanned, Err(HubError::Network { .. })), "{scanned:?}");
+    let news = client.rescan("owner/model", "main", None, &cancel).await;
+    assert!(matches!(news, Err(HubError::Network { .. })), "{news:?}");
 }
 
 #[tokio::test]
