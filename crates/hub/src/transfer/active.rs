@@ -78,6 +78,11 @@ impl Active {
         }
     }
 
+    /// Whether the server has begun to answer the present request.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!(self.phase, Phase::Reading(_))
+    }
+
     /// Whether the server's next move is waited for.
     pub(crate) fn is_waiting(&self) -> bool {
         match &self.phase {

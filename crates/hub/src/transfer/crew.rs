@@ -141,7 +141,9 @@ impl Crew {
         let (has, target) = (self.connections.len(), self.growth.target());
         self.job.plan.expect(target);
         let surplus = self.share.surplus(has, target);
-        self.dismissed.store(surplus.max(has.saturating_sub(target)), Ordering::Relaxed);
+        // Who ends first goes: not the last that gets anything, while others wait for an answer that may never come.
+        let needless = has.min(self.job.plan.answered()).saturating_sub(target);
+        self.dismissed.store(surplus.max(needless), Ordering::Relaxed);
         if surplus > 0 {
             self.job.plan.hurry(surplus, now);
             return;

@@ -127,6 +127,11 @@ impl Plan {
         !state.queue.is_empty() || state.victim(now).is_some()
     }
 
+    /// Connections whose request is being answered.
+    pub(crate) fn answered(&self) -> usize {
+        self.lock().active.values().filter(|active| active.is_answered()).count()
+    }
+
     /// Whether every missing byte was claimed.
     pub(crate) fn is_finished(&self) -> bool {
         let state = self.lock();
