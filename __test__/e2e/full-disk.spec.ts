@@ -30,7 +30,10 @@ async function openSmall(t: ExecutionContext, megabytes: number, files: Files) {
   const disk = await mountDisk(t, 'ext4', megabytes)
   if (disk === undefined) return undefined
   const { hub } = await startHub(t, { [REPO]: files })
-  const cache = await ModelCache.open({ path: join(disk, 'store'), endpoint: hub.url, connections: AT_ONCE })
+  // The Hub is held while the disk is filled, which takes as long as it takes.
+  const stallTimeout = 3_600_000
+  const options = { path: join(disk, 'store'), endpoint: hub.url, connections: AT_ONCE, stallTimeout }
+  const cache = await ModelCache.open(options)
   t.teardown(() => cache.close())
   return { disk, hub, cache }
 }
