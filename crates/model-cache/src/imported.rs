@@ -191,7 +191,10 @@ pub(crate) fn recheck(inner: &Inner, record: &ManifestRecord, doubts: &[Doubt]) 
         let Some(reader) = inner.store.reader(&doubt.blob)? else { continue };
         if reader.size() == file.size {
             let bytes = reader.copy(0..file.size)?;
-            inner.store.put_bytes(&bytes, &file.digest()?, |txn, name| publish(txn, &scope, file, name))?;
+            let (scope, file) = (scope.clone(), file.clone());
+            inner
+                .store
+                .put_bytes(&bytes, &file.digest()?, move |txn, name| publish(txn, &scope, &file, name))?;
         }
     }
     let blobs: Vec<BlobName> = doubts.iter().map(|doubt| doubt.blob).collect();

@@ -161,10 +161,9 @@ impl Job {
         loop {
             let (job, bytes) = (self.clone(), Arc::clone(bytes));
             let outcome = blocking(self.inner.tasks.token(), move || {
-                Ok(job
-                    .inner
-                    .store
-                    .put_bytes(&bytes, &digest, |txn, name| publish(txn, &job.scope, &job.file, name))?)
+                let store = Arc::clone(&job.inner.store);
+                Ok(store
+                    .put_bytes(&bytes, &digest, move |txn, name| publish(txn, &job.scope, &job.file, name))?)
             });
             match outcome.await {
                 Err(Error::Storage(StorageError::InUse { .. })) => self.pause().await?,

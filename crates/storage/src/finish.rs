@@ -168,17 +168,22 @@ impl Store {
     where
         F: FnOnce(&WriteTransaction<'_>, BlobName) -> Result<()>,
     {
-        self.write(|t| {
-            let key = Key::blob(name);
-            match t.get::<Blobs>(&key)? {
-                Some(mut record) if record.state != BlobState::Partial => {
-                    record.last_use_ms = now_ms();
-                    t.put::<Blobs>(&key, &record)?;
-                    publish.take().map_or(Ok(()), |publish| publish(t, *name))?;
-                    Ok(true)
-                }
-                _ => Ok(false),
+        let key = Key::blob(name);
+        // Most blobs are not there, and who looks need not wait for those who write.
+        let is_complete =
+            |record: Option<BlobRecord>| record.is_some_and(|it| it.state != BlobState::Partial);
+        if !is_complete(self.read(|t| t.get::<Blobs>(&key))?) {
+            self.check_writable()?;
+            return Ok(false);
+        }
+        self.write(|t| match t.get::<Blobs>(&key)? {
+            Some(mut record) if record.state != BlobState::Partial => {
+                record.last_use_ms = now_ms();
+                t.put::<Blobs>(&key, &record)?;
+                publish.take().map_or(Ok(()), |publish| publish(t, *name))?;
+                Ok(true)
             }
+            _ => Ok(false),
         })
     }
 }

@@ -72,6 +72,7 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod tests;
+mod together;
 mod transaction;
 mod upkeep;
 mod usage;

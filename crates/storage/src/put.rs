@@ -34,7 +34,8 @@ pub enum PutOutcome {
 
 impl Store {
     /// Stores a whole file and runs `publish` with its name in the transaction that makes it complete. Bytes that are stored
-    /// already are only published. Files under 64 KiB go into M, larger ones into chunks.
+    /// already are only published. Files under 64 KiB go into M, larger ones into chunks. Several threads that store small files
+    /// share transactions; `publish` may then run once more, in another one, when the first did not come to its end.
     ///
     /// # Errors
     /// What `publish` returns; [`StorageError::InUse`] when someone else holds the blob's lease: call again later;
@@ -43,7 +44,7 @@ impl Store {
         self: &Arc<Self>,
         bytes: &[u8],
         expected: &Digest,
-        publish: impl FnOnce(&WriteTransaction<'_>, BlobName) -> Result<()>,
+        publish: impl Fn(&WriteTransaction<'_>, BlobName) -> Result<()> + Send + Sync + 'static,
     ) -> Result<PutOutcome> {
         let size = bytes.len() as u64;
         let mut hashes = Hashes::new(expected, size);
@@ -53,20 +54,20 @@ impl Store {
             return Ok(PutOutcome::Mismatch { expected: *expected, actual: digests.like(expected) });
         }
         let name = BlobName(digests.sha256);
-        let mut publish = Some(publish);
-        if !self.publish_once(&name, &mut publish)? {
+        let mut once = Some(&publish);
+        if !self.publish_once(&name, &mut once)? {
             if size < INLINE_LIMIT {
-                self.put_inline(name, bytes, &mut publish)?;
+                self.put_inline(name, bytes, publish)?;
             } else {
-                self.put_chunks(name, bytes, &mut publish)?;
+                self.put_chunks(name, bytes, &mut once)?;
             }
         }
         Ok(PutOutcome::Complete(name))
     }
 
-    fn put_inline<F>(&self, name: BlobName, bytes: &[u8], publish: &mut Option<F>) -> Result<()>
+    fn put_inline<F>(&self, name: BlobName, bytes: &[u8], publish: F) -> Result<()>
     where
-        F: FnOnce(&WriteTransaction<'_>, BlobName) -> Result<()>,
+        F: Fn(&WriteTransaction<'_>, BlobName) -> Result<()> + Send + Sync + 'static,
     {
         let record = BlobRecord {
             state: BlobState::Inline,
@@ -76,11 +77,12 @@ impl Store {
             provisional: false,
             last_use_ms: now_ms(),
         };
-        self.write(|t| {
-            t.put::<Inlines>(&Key::inline(&name), &InlineBytes(bytes.to_vec()))?;
+        let bytes = InlineBytes(bytes.to_vec());
+        self.write_together(Box::new(move |t| {
+            t.put::<Inlines>(&Key::inline(&name), &bytes)?;
             t.put::<Blobs>(&Key::blob(&name), &record)?;
-            publish.take().map_or(Ok(()), |publish| publish(t, name))
-        })
+            publish(t, name)
+        }))
     }
 
     fn put_chunks<F>(self: &Arc<Self>, name: BlobName, bytes: &[u8], publish: &mut Option<F>) -> Result<()>

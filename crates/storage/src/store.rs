@@ -13,6 +13,7 @@ use crate::readers::Readers;
 use crate::registry::StoreOptions;
 use crate::snapshot::Snapshot;
 use crate::sync::Syncer;
+use crate::together::Together;
 use crate::transaction::{ReadTransaction, WriteTransaction};
 
 /// Folder of environment C below the root.
@@ -29,6 +30,7 @@ pub struct Store {
     pub(crate) chunks: Arc<ChunkEnvironment>,
     pub(crate) manifests: Arc<ManifestEnvironment>,
     pub(crate) readers: Readers,
+    pub(crate) together: Together,
     root: PathBuf,
     locks: PathBuf,
     read_only: bool,
@@ -60,7 +62,8 @@ impl Store {
         format::check(&root, &manifests, has_chunks)?;
         let chunks = Arc::new(ChunkEnvironment::open(root.join(CHUNKS), read_only, token.clone())?);
         let syncer = Syncer::new(root.clone(), Arc::clone(&chunks), Arc::clone(&manifests));
-        Ok(Arc::new(Self { syncer, chunks, manifests, readers: Readers::default(), root, locks, read_only }))
+        let (readers, together) = (Readers::default(), Together::default());
+        Ok(Arc::new(Self { syncer, chunks, manifests, readers, together, root, locks, read_only }))
     }
 
     /// The store's folder, canonical.

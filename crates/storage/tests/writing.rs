@@ -3,6 +3,9 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use support::{bytes_on_disk, content, no_publish, open, sha256, write_missing, writer_for};
 use tabagent_storage::{
     BLOCK_SIZE, BlobName, BlobState, Blobs, CHUNK_SIZE, Digest, Finish, Key, PutOutcome, StorageError,
@@ -211,14 +214,15 @@ fn bytes_in_memory_are_stored_inline_or_in_chunks_and_only_once() {
         let bytes = content(11, size);
         let name = BlobName::of(&bytes);
         for expected in [Digest::Sha256(name.0), Digest::GitSha1(support::git_sha1(&bytes))] {
-            let mut published = 0;
-            let outcome = store.put_bytes(&bytes, &expected, |_, published_as| {
+            let published = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&published);
+            let outcome = store.put_bytes(&bytes, &expected, move |_, published_as| {
                 assert_eq!(published_as, name);
-                published += 1;
+                count.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             });
             assert_eq!(outcome.unwrap(), PutOutcome::Complete(name), "{size} bytes");
-            assert_eq!(published, 1, "{size} bytes");
+            assert_eq!(published.load(Ordering::Relaxed), 1, "{size} bytes");
         }
         let record = store.read(|t| t.get::<Blobs>(&Key::blob(&name))).unwrap().unwrap();
         assert_eq!(record.state == BlobState::Inline, size < 65_536, "{size} bytes");
