@@ -91,7 +91,8 @@ fn filled() -> (tempfile::TempDir, Arc<Store>, [FileMetadata; 2], [Vec<u8>; 2]) 
     let finish = writer.finish(|t, _| publish(t, &files[0])).unwrap();
     assert_eq!(finish, Finish::Complete(BlobName::of(&large)));
     let name = BlobName::of(&small);
-    let put = store.put_bytes(&small, &Digest::Sha256(name.0), |t, _| publish(t, &files[1])).unwrap();
+    let file = files[1].clone();
+    let put = store.put_bytes(&small, &Digest::Sha256(name.0), move |t, _| publish(t, &file)).unwrap();
     assert_eq!(put, PutOutcome::Complete(name));
     (folder, store, files, [large, small])
 }
