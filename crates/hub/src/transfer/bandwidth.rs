@@ -40,9 +40,8 @@ impl Bandwidth {
         if until <= now + SHORTEST_WAIT {
             return Ok(());
         }
-        let waited = cancel.run_until_cancelled(sleep_until(until)).await;
-        waits.note(now);
-        waited.ok_or(HubError::Cancelled)
+        waits.begin(until - now);
+        cancel.run_until_cancelled(sleep_until(until)).await.ok_or(HubError::Cancelled)
     }
 
     fn pay(&self, bytes: usize, rate: u64, now: Instant) -> Instant {
@@ -104,6 +103,18 @@ mod tests {
         let start = Instant::now();
         bandwidth.take(10_000, &Waits::default(), &CancellationToken::new()).await.unwrap();
         assert!(start.elapsed() >= Duration::from_secs(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_counts_before_it_is_over() {
+        let (bandwidth, waits, cancel) =
+            (Bandwidth::new(Some(1000)), Waits::default(), CancellationToken::new());
+        let look = async {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            waits.total()
+        };
+        let (_, seen) = tokio::join!(bandwidth.take(10_000, &waits, &cancel), look);
+        assert!(seen >= Duration::from_secs(9), "{seen:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,6 +16,11 @@ impl Waits {
         self.0.fetch_add(micros, Ordering::Relaxed);
     }
 
+    /// One waits for so long from now on. It counts at once: a wait that lasts is what the number of connections is decided in.
+    pub(crate) fn begin(&self, wait: Duration) {
+        self.0.fetch_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     pub(crate) fn total(&self) -> Duration {
         Duration::from_micros(self.0.load(Ordering::Relaxed))
     }
