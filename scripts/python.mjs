@@ -41,6 +41,12 @@ export function testPython() {
   return inVenv('pytest', '--quiet')
 }
 
+/** One file of tests, with this added to its environment and its output shown. */
+export function testPythonFile(file, env) {
+  const options = { cwd: SOURCES, env: { PYTHONDONTWRITEBYTECODE: '1', ...env } }
+  return run(VENV, ['-m', 'pytest', '--quiet', '--capture=no', file], options)
+}
+
 function inVenv(...args) {
   return run(VENV, ['-m', ...args], { cwd: SOURCES, env: { PYTHONDONTWRITEBYTECODE: '1' } })
 }

@@ -22,8 +22,8 @@ export class CacheProcess {
   readonly child: Child
 
   /** Starts a process; it has no cache open yet. It is killed when the test ends. */
-  constructor(t: ExecutionContext) {
-    this.child = startChild(t, new URL('./cache-child.js', import.meta.url))
+  constructor(t: ExecutionContext, environment: Record<string, string> = {}) {
+    this.child = startChild(t, new URL('./cache-child.js', import.meta.url), environment)
   }
 
   /** Starts a process and opens a cache in it. */

@@ -47,7 +47,9 @@ test(`${KILLS} processes are killed at any moment, and every download ends right
   })
   const kills = costs.reduce((sum, cost) => sum + cost.kills, 0)
   const again = costs.reduce((sum, cost) => sum + cost.again, 0)
-  t.log(`${kills} kills in ${costs.length} downloads, ${Math.round(again / kills / 1024)} KiB again for each`)
+  t.log(
+    `counts: ${kills} kills in ${costs.length} downloads, ${Math.round(again / kills / 1024)} KiB again for each`,
+  )
   t.is(kills, KILLS)
   t.true(again <= (kills + costs.length) * AVERAGE, `${again} bytes again after ${kills} kills`)
   t.like(cache.stats(), { files: 0, blobs: 0, partialBytes: 0 })

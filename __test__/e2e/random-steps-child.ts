@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import { type CachedFile, isModelCacheError, ModelCache, type OpenOptions } from '@tabagent/model-cache'
+import { readFile, rm } from 'node:fs/promises'
+import {
+  type CachedFile,
+  type ErrorCode,
+  isModelCacheError,
+  ModelCache,
+  type OpenOptions,
+} from '@tabagent/model-cache'
 import { emitEvent, serveCommands } from '../support/child-commands.js'
 import { numbers, type Random } from '../support/random.js'
 
@@ -12,10 +19,26 @@ interface Run {
   digests: Record<string, string>
   /** Whether it also leaves downloads that have just begun. */
   aborts?: boolean
+  /** Whether it also imports, exports, checks, repairs and prunes. */
+  upkeep?: Upkeep
+  /** What it may be told beside what other processes make of a step. */
+  expected?: ErrorCode[]
 }
 
-/** What another process may make of a step: it has removed the repository, or is downloading it right now. */
-const EXPECTED = ['ERR_REPO_NOT_FOUND', 'ERR_FILE_NOT_FOUND', 'ERR_IN_USE'] as const
+interface Upkeep {
+  /** A cache folder of huggingface_hub. */
+  hfCache: string
+  /** A folder of this process alone, for what it exports. */
+  exports: string
+}
+
+/** What another process may make of a step: it has removed the repository, or is downloading it right now. Not all have all quants. */
+const EXPECTED: readonly ErrorCode[] = [
+  'ERR_REPO_NOT_FOUND',
+  'ERR_FILE_NOT_FOUND',
+  'ERR_QUANT_NOT_FOUND',
+  'ERR_IN_USE',
+]
 
 const QUANTS = ['fp32', 'fp16', 'q8']
 const PATHS = [
@@ -58,18 +81,46 @@ class Walk {
         () => this.#abort(repo),
         () => this.#abort(repo),
       )
+    if (this.#run.upkeep) steps.push(...this.#upkeep(repo, this.#run.upkeep))
     await this.#pick(steps)()
+  }
+
+  #upkeep(repo: string, { hfCache, exports }: Upkeep): (() => unknown)[] {
+    const cache = this.#cache
+    return [
+      () => cache.importHfCache(hfCache),
+      () => cache.importHfCache(hfCache),
+      () => this.#export(repo, exports),
+      () => this.#export(repo, exports),
+      () => cache.verify(),
+      () => cache.verify({ repair: true }),
+      () => cache.prune(),
+      () => cache.prune({ partialAge: 0, maxSize: (1 + this.#next(3)) * 1_000_000 }),
+      () => cache.stats(),
+    ]
+  }
+
+  async #export(repo: string, folder: string): Promise<void> {
+    try {
+      const { files } = await this.#cache.exportQuant(repo, this.#pick(QUANTS), folder, { overwrite: true })
+      for (const { path, destination } of files) this.#compare(`${repo}/${path}`, await readFile(destination))
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   }
 
   async #abort(repo: string): Promise<void> {
     const controller = new AbortController()
     const reason = new Error('a change of mind')
     const download = this.#cache.downloadQuant(repo, this.#pick(QUANTS), { signal: controller.signal })
+    const end = download.then(
+      () => undefined,
+      (error: unknown) => error,
+    )
     for (let turn = this.#next(20); turn > 0; turn -= 1) await new Promise((resolve) => setImmediate(resolve))
     controller.abort(reason)
-    await download.catch((error: unknown) => {
-      if (error !== reason) throw error
-    })
+    const error = await end
+    if (error !== undefined && error !== reason) throw error
   }
 
   #read(repo: string): void {
@@ -90,8 +141,11 @@ class Walk {
   }
 
   #check(file: CachedFile): void {
-    const name = `${file.repo}/${file.path}`
-    const digest = createHash('sha256').update(file.buffer).digest('hex')
+    this.#compare(`${file.repo}/${file.path}`, file.buffer)
+  }
+
+  #compare(name: string, bytes: Uint8Array): void {
+    const digest = createHash('sha256').update(bytes).digest('hex')
     if (digest !== this.#run.digests[name]) throw new Error(`${name} has wrong bytes`)
     this.reads += 1
   }
@@ -101,16 +155,15 @@ class Walk {
   }
 }
 
-function ignoreExpected(error: unknown): void {
-  if (!EXPECTED.some((code) => isModelCacheError(error, code))) throw error
-}
-
 serveCommands({
   async run(run: Run) {
     const cache = await ModelCache.open(run.options)
     const walk = new Walk(cache, run)
+    const expected = [...EXPECTED, ...(run.expected ?? [])]
     for (let step = 0; step < run.steps; step += 1) {
-      await walk.step().catch(ignoreExpected)
+      await walk.step().catch((error: unknown) => {
+        if (!expected.some((code) => isModelCacheError(error, code))) throw error
+      })
       emitEvent('step', step)
     }
     walk.finish()

@@ -22,7 +22,7 @@ export async function openThree(
 }
 
 /** Small enough to be many: some in records, some in chunks, some in all repositories. */
-function filesOf(repo: string): Files {
+export function filesOf(repo: string): Files {
   return {
     'config.json': `{"name":"${repo}"}`,
     'tokenizer.json': '{"shared":true}',

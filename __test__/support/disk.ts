@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, open } from 'node:fs/promises'
+import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ExecutionContext } from 'ava'
@@ -36,21 +36,24 @@ export async function mountDisk(
   return mounted
 }
 
+const MIB = 2 ** 20
+
 /** Writes a file until the disk has less than a block left, and returns its path. */
 export async function fillDisk(disk: string): Promise<string> {
   const path = join(disk, 'filler')
   const handle = await open(path, 'w')
-  for (const size of [2 ** 20, 4096]) {
-    const block = Buffer.alloc(size, 1)
-    try {
-      for (;;) {
-        await handle.write(block)
-        await handle.datasync()
-      }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-    }
-  }
+  for (const size of [16 * MIB, MIB, 4096]) await fillBy(handle, Buffer.alloc(size, 1))
   await handle.close()
   return path
+}
+
+async function fillBy(handle: FileHandle, block: Buffer): Promise<void> {
+  try {
+    for (;;) {
+      await handle.write(block)
+      await handle.datasync()
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+  }
 }

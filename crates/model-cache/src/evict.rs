@@ -1,13 +1,14 @@
 //! Which quants go when there is too much: complete ones, the least recently used first.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use tabagent_storage::{
-    BlobName, Blobs, EndpointId, FileMetadata, Files, Key, ManifestQuant, ManifestRecord, Manifests, Quants,
-    ReadTransaction, RepoScope, Uses,
+    BlobName, BlobRecord, Blobs, EndpointId, FileMetadata, Files, Key, ManifestQuant, ManifestRecord,
+    Manifests, Quants, ReadTransaction, RepoScope, Uses, WriteTransaction,
 };
 
+use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::inner::Inner;
 use crate::lookup::scope_of;
@@ -21,15 +22,28 @@ pub(crate) struct Claim<'a> {
     pub(crate) places: &'a [u32],
 }
 
+/// How often a plan is made anew when another process used or kept meanwhile what was to go.
+const PLANS: usize = 3;
+
 /// Makes `needed` more bytes fit under `limit`. Removes nothing when all that may go is not enough.
 pub(crate) fn make_room(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_>) -> Result<()> {
+    for _ in 0..PLANS {
+        if make_room_once(inner, limit, needed, claim)? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// True when there is enough room, without anything having gone.
+fn make_room_once(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_>) -> Result<bool> {
     let usage = inner.store.usage()?;
     let stored = usage.bytes + usage.partial_bytes;
     let over = stored.saturating_add(needed).saturating_sub(limit);
     if over == 0 {
-        return Ok(());
+        return Ok(true);
     }
-    let plan = Plan::make(inner, over, Some(claim))?;
+    let mut plan = Plan::make(inner, over, Some(claim))?;
     if plan.freed < over {
         return Err(Error::OverLimit {
             path: inner.store.root().to_owned(),
@@ -39,7 +53,7 @@ pub(crate) fn make_room(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_
         });
     }
     plan.carry_out(inner)?;
-    Ok(())
+    Ok(false)
 }
 
 /// What is to go.
@@ -65,8 +79,16 @@ struct Commit {
     needs: HashMap<u32, u32>,
     /// Paths to forget.
     paths: BTreeSet<String>,
-    /// Quants to forget.
-    quants: BTreeSet<String>,
+    /// Quants to forget, and how they were when that was decided.
+    quants: BTreeMap<String, LastUse>,
+}
+
+/// When a quant was used last.
+#[derive(Clone)]
+struct LastUse {
+    /// The blobs that tell.
+    blobs: Vec<BlobName>,
+    ms: u64,
 }
 
 /// A quant that may go.
@@ -75,7 +97,7 @@ struct Candidate {
     commit: usize,
     name: String,
     files: Vec<u32>,
-    last_use_ms: u64,
+    last_use: LastUse,
 }
 
 impl Plan {
@@ -88,11 +110,17 @@ impl Plan {
         inner.read(|txn| Self::new(inner, &probe, txn, claim)?.choose(txn, enough))
     }
 
-    /// Removes it. What is downloaded meanwhile stays.
-    pub(crate) fn carry_out(self, inner: &Inner) -> Result<RemoveReport> {
+    /// Removes it. What is downloaded meanwhile stays, and so does a commit with a quant that is used or kept meanwhile: that is
+    /// looked at again in the transaction that forgets it. Takes out of the plan what stays.
+    pub(crate) fn carry_out(&mut self, inner: &Inner) -> Result<RemoveReport> {
         let mut report = RemoveReport::default();
-        for commit in self.commits.into_iter().filter(|commit| !commit.quants.is_empty()) {
-            report = merged(report, forget(inner, commit.scope, commit.paths, commit.quants)?);
+        for commit in self.commits.iter().filter(|commit| !commit.quants.is_empty()) {
+            let names = commit.quants.keys().cloned().collect();
+            let still = |txn: &WriteTransaction<'_>| commit.is_unchanged(txn);
+            match forget(inner, commit.scope.clone(), commit.paths.clone(), names, still)? {
+                Some(removed) => report = merged(report, removed),
+                None => self.quants.retain(|(repo, quant)| !commit.has(repo, quant)),
+            }
         }
         Ok(report)
     }
@@ -124,14 +152,14 @@ impl Plan {
                 continue;
             }
             for quant in &record.quants {
-                let Some(last_use_ms) = commit.consider(probe, txn, record, quant, &opened)? else {
+                let Some(last_use) = commit.consider(probe, txn, record, quant, &opened)? else {
                     continue;
                 };
                 plan.candidates.push(Candidate {
                     commit: plan.commits.len(),
                     name: quant.name.clone(),
                     files: quant.files.clone(),
-                    last_use_ms,
+                    last_use,
                 });
             }
             if let Some(claim) = claim.filter(|claim| commit.scope == *claim.scope) {
@@ -145,7 +173,7 @@ impl Plan {
     /// Gives up one quant after the other, the least recently used first, until `enough` bytes go with them.
     fn choose(mut self, txn: &ReadTransaction<'_>, enough: u64) -> Result<Self> {
         let mut candidates = std::mem::take(&mut self.candidates);
-        candidates.sort_by_key(|candidate| candidate.last_use_ms);
+        candidates.sort_by_key(|candidate| candidate.last_use.ms);
         let mut uses = HashMap::new();
         for candidate in candidates {
             if self.freed >= enough {
@@ -179,7 +207,7 @@ impl Commit {
                 stored.insert(place, file);
             }
         }
-        Ok(Self { scope, stored, needs: HashMap::new(), paths: BTreeSet::new(), quants: BTreeSet::new() })
+        Ok(Self { scope, stored, needs: HashMap::new(), paths: BTreeSet::new(), quants: BTreeMap::new() })
     }
 
     /// Counts what a complete or running quant needs. When it was last used, if it may go: it is complete, no process downloads
@@ -191,7 +219,7 @@ impl Commit {
         record: &ManifestRecord,
         quant: &ManifestQuant,
         opened: &HashSet<BlobName>,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<LastUse>> {
         let stored: Vec<BlobName> = quant
             .files
             .iter()
@@ -223,19 +251,33 @@ impl Commit {
         txn: &ReadTransaction<'_>,
         record: &ManifestRecord,
         quant: &ManifestQuant,
-    ) -> Result<u64> {
+    ) -> Result<LastUse> {
         let others = record.quants.iter().filter(|other| other.name != quant.name);
         let theirs: HashSet<u32> = others.flat_map(|other| &other.files).copied().collect();
         let mut own: Vec<u32> = quant.files.iter().filter(|place| !theirs.contains(place)).copied().collect();
         if own.is_empty() {
             own.clone_from(&quant.files);
         }
-        let mut last = 0;
-        for file in own.iter().filter_map(|place| self.stored.get(place)) {
-            let blob = txn.get::<Blobs>(&Key::blob(&file.blob_name()))?;
-            last = last.max(blob.map_or(0, |blob| blob.last_use_ms));
+        let own = own.iter().filter_map(|place| self.stored.get(place));
+        let blobs: Vec<BlobName> = own.map(FileMetadata::blob_name).collect();
+        let ms = newest_use(&blobs, |key| txn.get::<Blobs>(key))?;
+        Ok(LastUse { blobs, ms })
+    }
+
+    /// Whether its quants that are to go have not been used or kept since that was decided.
+    fn is_unchanged(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<bool> {
+        for (name, last_use) in &self.quants {
+            let history = txn.get::<Quants>(&Key::quant(&self.scope, name))?;
+            let used_ms = newest_use(&last_use.blobs, |key| txn.get::<Blobs>(key))?;
+            if history.is_some_and(|history| history.keep) || used_ms != last_use.ms {
+                return Ok(false);
+            }
         }
-        Ok(last)
+        Ok(true)
+    }
+
+    fn has(&self, repo: &str, quant: &str) -> bool {
+        self.scope.repo == repo && self.quants.contains_key(quant)
     }
 
     /// The files that go with the quant: those that no other one needs.
@@ -251,9 +293,22 @@ impl Commit {
                 gone.push(file.clone());
             }
         }
-        self.quants.insert(quant.name);
+        self.quants.insert(quant.name, quant.last_use);
         gone
     }
+}
+
+/// A time to come is one of a clock that has been set back since, and tells nothing.
+fn newest_use(
+    blobs: &[BlobName],
+    get: impl Fn(&Key) -> tabagent_storage::Result<Option<BlobRecord>>,
+) -> tabagent_storage::Result<u64> {
+    let (mut newest, now) = (0, now_ms());
+    for name in blobs {
+        let used_ms = get(&Key::blob(name))?.map_or(0, |blob| blob.last_use_ms);
+        newest = newest.max(if used_ms > now { 0 } else { used_ms });
+    }
+    Ok(newest)
 }
 
 fn uses_of(txn: &ReadTransaction<'_>, name: &BlobName) -> Result<u64> {

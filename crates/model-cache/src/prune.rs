@@ -71,9 +71,9 @@ fn carry_out(inner: &Inner, age: Duration, limit: Option<u64>) -> Result<PruneRe
     let mut removed = of_freed(&store.remove_orphans(&orphans)?);
     let partials = store.remove_partials(&store.stale_partials(age)?, age)?;
     removed = merged(removed, RemoveReport { blobs: 0, ..of_freed(&partials) });
-    let plan = Plan::make(inner, excess(inner, limit, 0)?, None)?;
-    let quants = named(&plan);
+    let mut plan = Plan::make(inner, excess(inner, limit, 0)?, None)?;
     removed = merged(removed, plan.carry_out(inner)?);
+    let quants = named(&plan);
     removed.freed += store.release_space()?;
     removed.reusable = store.usage()?.reusable;
     Ok(PruneReport { removed, orphans: orphans.count(), partials: partials.blobs, quants, dry_run: false })

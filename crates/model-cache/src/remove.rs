@@ -108,14 +108,16 @@ pub(crate) async fn repo(inner: Arc<Inner>, repo: String, revision: Option<Strin
     .await
 }
 
-/// Forgets paths and quants of one commit, and removes the bytes nobody uses any more.
+/// Forgets paths and quants of one commit if `still` says so in the transaction that does it, and removes the bytes nobody uses any
+/// more.
 pub(crate) fn forget(
     inner: &Inner,
     scope: RepoScope,
     paths: BTreeSet<String>,
     quants: BTreeSet<String>,
-) -> Result<RemoveReport> {
-    Removal { scope, paths, quants, ..Removal::new(inner) }.run()
+    still: impl Fn(&WriteTransaction<'_>) -> tabagent_storage::Result<bool>,
+) -> Result<Option<RemoveReport>> {
+    Removal { scope, paths, quants, ..Removal::new(inner) }.run_if(still)
 }
 
 /// The sum of two removals, the later one second.
@@ -281,19 +283,21 @@ impl<'a> Removal<'a> {
         }
     }
 
-    /// M first, then the blobs nobody uses any more.
     fn run(self) -> Result<RemoveReport> {
+        Ok(self.run_if(|_| Ok(true))?.unwrap_or_default())
+    }
+
+    /// M first, then the blobs nobody uses any more. `None`, and nothing done, unless `still` says yes.
+    fn run_if(
+        self,
+        still: impl Fn(&WriteTransaction<'_>) -> tabagent_storage::Result<bool>,
+    ) -> Result<Option<RemoveReport>> {
         let store: &Arc<Store> = &self.inner.store;
-        let (files, mut blobs) = store.write(|txn| {
-            let removed = self.forget_files(txn)?;
-            for quant in &self.quants {
-                txn.delete::<Quants>(&Key::quant(&self.scope, quant))?;
-            }
-            if self.listing {
-                self.forget_listing(txn)?;
-            }
-            Ok(removed)
-        })?;
+        // Before anything is forgotten: what would be left then is only prune's to find.
+        store.check_tree_room()?;
+        let forgotten =
+            store.write(|txn| if still(txn)? { self.forget_records(txn).map(Some) } else { Ok(None) })?;
+        let Some((files, mut blobs)) = forgotten else { return Ok(None) };
         blobs.extend(self.partial);
         let names: Vec<BlobName> = blobs.keys().copied().collect();
         let freed = store.remove_blobs(&names)?;
@@ -302,7 +306,19 @@ impl<'a> Removal<'a> {
             path: blobs.get(name).cloned().unwrap_or_else(|| name.to_hex()),
             why: "it is being downloaded".to_owned(),
         }));
-        Ok(RemoveReport { files, blobs: freed.blobs, freed: freed.freed, reusable: freed.reusable, kept })
+        let (blobs, reusable) = (freed.blobs, freed.reusable);
+        Ok(Some(RemoveReport { files, blobs, freed: freed.freed, reusable, kept }))
+    }
+
+    fn forget_records(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<(u64, Blobs)> {
+        let removed = self.forget_files(txn)?;
+        for quant in &self.quants {
+            txn.delete::<Quants>(&Key::quant(&self.scope, quant))?;
+        }
+        if self.listing {
+            self.forget_listing(txn)?;
+        }
+        Ok(removed)
     }
 
     fn forget_files(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<(u64, Blobs)> {

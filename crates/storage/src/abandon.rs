@@ -30,6 +30,20 @@ impl Store {
     pub(crate) fn forget(&self, name: BlobName, record: &BlobRecord) -> Result<()> {
         self.write(|t| t.delete::<Blobs>(&Key::blob(&name)))?;
         journal::remove(&self.journal_path(&name));
+        self.unback_partial(record);
         self.release(&Incarnation(record.incarnation), record.size)
+    }
+
+    /// On a disk that is too full to delete its chunks otherwise, gives the room of a partial blob's bytes back before. For the holder
+    /// of its lease, once M names it no more: nobody reads a partial blob. What fails here comes back with its chunks.
+    pub(crate) fn unback_partial(&self, record: &BlobRecord) {
+        if self.has_tree_room() {
+            return;
+        }
+        let incarnation = Incarnation(record.incarnation);
+        let runs = self.snapshot().and_then(|state| state.runs(&incarnation, record.size));
+        for run in runs.ok().flatten().unwrap_or_default() {
+            self.unback(run).ok();
+        }
     }
 }

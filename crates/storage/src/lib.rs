@@ -12,6 +12,7 @@
 mod abandon;
 mod activity;
 mod backlog;
+mod ballast;
 mod block;
 mod budget;
 mod check;
@@ -106,7 +107,9 @@ pub use registry::{StorageRegistry, StoreOptions};
 pub use remove::Freed;
 pub use store::Store;
 pub use stub::{Draw, Stub, StubDraft, StubName};
-pub use table::{Aliases, Blobs, Files, Formats, Imports, Inlines, Manifests, Quants, Refs, Table, Uses};
+pub use table::{
+    Aliases, Blobs, Files, Formats, Imports, InlineBytes, Inlines, Manifests, Quants, Refs, Table, Uses,
+};
 pub use transaction::{ReadTransaction, WriteTransaction};
 pub use usage::{BlobStatus, Usage};
 pub use writer::BlobWriter;

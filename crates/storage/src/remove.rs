@@ -51,6 +51,8 @@ impl Store {
                 journal::remove(&self.journal_path(lease.name()));
             }
             freed.blobs += removed.len() as u64;
+            let partial = removed.iter().filter(|record| record.state == BlobState::Partial);
+            partial.for_each(|record| self.unback_partial(record));
             self.delete_chunks(&removed.iter().flat_map(chunks_of_blob).collect::<Vec<_>>())?;
         }
         if freed.blobs > 0 {

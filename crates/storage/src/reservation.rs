@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use libmdbx::{RW, Transaction, WriteMap};
 
+use crate::ballast;
 use crate::chunk::{ChunkHeader, chunk_key};
 use crate::digest::Incarnation;
 use crate::error::{Result, StorageError};
@@ -11,8 +12,8 @@ use crate::layout::{CHUNK_PAGE, CHUNKS_PER_RESERVE, PAGE_HEADER, chunk_count, ch
 use crate::raw::{self, PageRun, TableHandle};
 use crate::store::Store;
 
-/// What the trees need at least to delete chunks (16 MiB): less, and a full disk could end the process.
-const DELETE_ROOM: u64 = 16 << 20;
+/// What the trees need at least to change (16 MiB): less, and a full disk could end the process.
+const TREE_ROOM: u64 = 16 << 20;
 
 impl Store {
     /// Reserves chunks for a file of `size` bytes under a new incarnation, durable and with room on the disk. Nothing is left
@@ -30,6 +31,7 @@ impl Store {
             }
             reserved = end;
         }
+        ballast::take(self.locks());
         Ok(())
     }
 
@@ -52,8 +54,27 @@ impl Store {
 
     /// Deletes the chunks of an incarnation that no record names any more; missing ones are no error.
     pub(crate) fn release(&self, incarnation: &Incarnation, size: u64) -> Result<()> {
-        self.enough_room(DELETE_ROOM)?;
         self.delete_chunks(&chunks_of(*incarnation, size).collect::<Vec<_>>())
+    }
+
+    /// Checks that chunks can be changed. A disk with less room than that may take gets back what is free inside the store, then
+    /// its ballast.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSpace`] when it is too full all the same, [`StorageError::Io`] when it does not tell.
+    pub fn check_tree_room(&self) -> Result<()> {
+        if !self.has_tree_room() {
+            // On such a disk the lock file that this takes may be too much.
+            self.release_space().ok();
+        }
+        if !self.has_tree_room() {
+            ballast::drop(self.locks());
+        }
+        self.enough_room(TREE_ROOM)
+    }
+
+    pub(crate) fn has_tree_room(&self) -> bool {
+        self.enough_room(TREE_ROOM).is_ok()
     }
 
     /// Runs `f` in a durable transaction of C, right after a sync outside its lock: the commit flushes everything pending. A
@@ -63,6 +84,8 @@ impl Store {
         f: impl FnOnce(&Transaction<'_, RW, WriteMap>) -> libmdbx::Result<T>,
     ) -> Result<T> {
         self.syncer.flush_chunks()?;
+        // After the sync, which may take a while.
+        self.check_tree_room()?;
         let fail = |error| StorageError::database("change the chunks", self.chunks.path(), error);
         let txn = self.chunks.begin_write()?;
         let out = f(&txn).map_err(fail)?;

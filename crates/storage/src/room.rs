@@ -5,12 +5,15 @@
 //! given back. Free pages inside the file are not counted as free space: they may have given their room back, too.
 //! On file systems (and systems) that cannot allocate without changing a file's size, the margin alone must do.
 
+use std::fs::OpenOptions;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
+use crate::ballast;
 use crate::environment::ChunkEnvironment;
 use crate::error::{Result, StorageError, is_full};
-use crate::layout::{CHUNK_GROWTH, CHUNK_PAGE};
+use crate::layout::{CHUNK_GROWTH, CHUNK_PAGE, DATA_FILE};
 use crate::lock_file::LockFile;
 use crate::platform::{self, BorrowedFile};
 use crate::raw::{FreeSpan, PageRun, reclaimable_spans};
@@ -27,6 +30,13 @@ const STEP: u64 = 64 << 20;
 
 /// What the trees of one transaction may take beyond its chunks.
 const TREES: u64 = 64 * CHUNK_PAGE as u64;
+
+/// libmdbx's lock file in an environment's folder, and room for it: with its reader slots it has 36 KiB.
+const LOCK_FILE: &str = "mdbx.lck";
+const LOCK_FILE_ROOM: u64 = 64 << 10;
+
+/// What a new database takes at most before it holds anything (4 MiB).
+const NEW_DATABASE: u64 = 4 << 20;
 
 /// Name of the lock file under which room is made and taken, one process at a time.
 const LOCK: &str = "room";
@@ -131,6 +141,45 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+/// Gives libmdbx's lock file its room on the disk, which must have some for a new database too: libmdbx writes both through memory. A
+/// full disk loses the store's ballast for it. For an environment that this process does not have open.
+pub(crate) fn make_room_to_open(folder: &Path, locks: &Path) -> Result<()> {
+    let fail = |error| StorageError::io("make room for the database", folder, error);
+    let outcome = match back_lock_file(folder) {
+        Err(error) if is_full(&error) => {
+            ballast::drop(locks);
+            back_lock_file(folder)
+        }
+        outcome => outcome,
+    };
+    outcome.map_err(fail)?;
+    let available = platform::available(folder).map_err(fail)?;
+    if available < NEW_DATABASE && !folder.join(DATA_FILE).exists() {
+        return Err(StorageError::NoSpace { path: folder.to_owned(), needed: NEW_DATABASE, available });
+    }
+    Ok(())
+}
+
+/// The last process to close the environment makes the file empty.
+fn back_lock_file(folder: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(folder.join(LOCK_FILE))?;
+    let (size, allocated) = platform::file_size(platform::borrow(&file))?;
+    if size == 0 {
+        platform::rewrite_in_place(platform::borrow(&file));
+    }
+    if allocated >= LOCK_FILE_ROOM {
+        return Ok(());
+    }
+    match platform::allocate(platform::borrow(&file), 0, LOCK_FILE_ROOM) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        outcome => outcome,
     }
 }
 

@@ -9,8 +9,10 @@ use crate::environment::{ChunkEnvironment, ManifestEnvironment};
 use crate::error::{Result, StorageError};
 use crate::format;
 use crate::layout::DATA_FILE;
+use crate::platform;
 use crate::readers::Readers;
 use crate::registry::StoreOptions;
+use crate::room::make_room_to_open;
 use crate::snapshot::Snapshot;
 use crate::sync::Syncer;
 use crate::together::Together;
@@ -50,11 +52,18 @@ impl Store {
     pub(crate) fn open(root: PathBuf, options: StoreOptions, token: &OpenToken) -> Result<Arc<Self>> {
         let read_only = options.read_only;
         let locks = root.join(LOCKS);
+        check_file_system(&root)?;
         let has_chunks = fs::metadata(root.join(CHUNKS).join(DATA_FILE)).is_ok_and(|file| file.len() > 0);
         if !read_only {
+            if root.join(MANIFESTS).exists() {
+                make_room_to_open(&root.join(MANIFESTS), &locks)?;
+            }
             refuse_newer(&root, token)?;
             for folder in [&root.join(CHUNKS), &root.join(MANIFESTS), &locks] {
                 create_private(folder)?;
+            }
+            for environment in [CHUNKS, MANIFESTS] {
+                make_room_to_open(&root.join(environment), &locks)?;
             }
         }
         let manifests = Arc::new(ManifestEnvironment::open(root.join(MANIFESTS), read_only, token.clone())?);
@@ -131,6 +140,19 @@ impl Store {
     /// Pins the newest state of C.
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
         Snapshot::begin(Arc::clone(&self.chunks))
+    }
+}
+
+/// Other machines would not see what is written through memory, nor the locks.
+fn check_file_system(root: &Path) -> Result<()> {
+    let kind = platform::network_file_system(root)
+        .map_err(|error| StorageError::io("ask for the file system", root, error))?;
+    match kind {
+        Some(kind) => Err(StorageError::UnsupportedFilesystem {
+            path: root.to_owned(),
+            reason: format!("{kind} is a network file system"),
+        }),
+        None => Ok(()),
     }
 }
 

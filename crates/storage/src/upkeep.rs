@@ -64,7 +64,8 @@ impl Store {
             state.running = true;
         }
         let now = now_ms();
-        if !self.is_read_only() && now.saturating_sub(record.last_use_ms) >= USE_INTERVAL_MS {
+        // A time to come is one of a clock that has been set back since.
+        if !self.is_read_only() && now.abs_diff(record.last_use_ms) >= USE_INTERVAL_MS {
             state.uses.insert(*name, now);
             signal.changed.notify_all();
         }
@@ -89,7 +90,8 @@ impl Store {
                 let key = Key::blob(name);
                 // What a damaged record says must not keep the others from being recorded.
                 if let Ok(Some(record)) = t.get::<Blobs>(&key) {
-                    let last_use_ms = record.last_use_ms.max(*used);
+                    let known = Some(record.last_use_ms).filter(|known| *known <= now_ms());
+                    let last_use_ms = known.map_or(*used, |known| known.max(*used));
                     t.put::<Blobs>(&key, &BlobRecord { last_use_ms, ..record })?;
                 }
             }

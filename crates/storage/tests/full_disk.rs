@@ -10,9 +10,11 @@
 
 mod support;
 
+use std::time::Duration;
+
 use support::disk::SmallDisk;
 use support::{bytes_on_disk, content, no_publish, open, write_missing, writer_for};
-use tabagent_storage::{BlobName, Digest, Finish, StorageError};
+use tabagent_storage::{BlobName, Digest, Finish, StorageError, StorageRegistry, StoreOptions};
 
 const MIB: usize = 1 << 20;
 
@@ -78,6 +80,46 @@ fn a_file_larger_than_the_disk_changes_nothing() {
         assert!(needed > 2 << 30 && available > 100 * MIB as u64, "{needed} needed, {available} available");
         assert_eq!(store.blob(&name).unwrap(), None);
     }
+}
+
+/// A store on a disk without a free block: it opens, what is complete is read, and removing gives the disk its room back.
+fn open_on_a_full_disk(kind: &str) {
+    let Some(disk) = SmallDisk::mount(kind, 700) else {
+        println!("not run on {kind}: this system does not let the test mount a small file system");
+        return;
+    };
+    let store = open(&disk.mounted);
+    let (complete, begun, piece) = (content(1, 30 * MIB), content(2, 60 * MIB), content(2, MIB));
+    store.put_bytes(&complete, &Digest::Sha256(support::sha256(&complete)), no_publish).unwrap();
+    let writer = writer_for(&store, &begun);
+    writer.write(0, &piece).unwrap();
+    drop((writer, store));
+    disk.fill();
+    let store = open(&disk.mounted);
+    assert!(bytes_on_disk(&store, &BlobName::of(&complete)) == complete);
+    let partials = store.stale_partials(Duration::ZERO).unwrap();
+    assert_eq!(store.remove_partials(&partials, Duration::ZERO).unwrap().blobs, 1, "on {kind}");
+    let freed = store.remove_blobs(&[BlobName::of(&complete)]).unwrap();
+    assert!(freed.blobs == 1 && freed.freed >= 30 * MIB as u64, "on {kind}: {freed:?}");
+    disk.fill();
+    no_space(store.check_tree_room());
+    let new = StorageRegistry::new(&disk.mounted);
+    no_space(new.open("new".as_ref(), StoreOptions::default()));
+}
+
+#[test]
+fn a_full_ext4_is_opened_and_gets_its_room_back() {
+    open_on_a_full_disk("ext4");
+}
+
+#[test]
+fn a_full_xfs_is_opened_and_gets_its_room_back() {
+    open_on_a_full_disk("xfs");
+}
+
+#[test]
+fn a_full_btrfs_is_opened_and_gets_its_room_back() {
+    open_on_a_full_disk("btrfs");
 }
 
 /// Room is not taken twice: once at the end of the file and once where the chunks come to lie.

@@ -1,6 +1,7 @@
 //! macOS. Not run yet: type-checked only.
 
 use std::io;
+use std::path::Path;
 
 use super::{BorrowedFile, read_at};
 
@@ -23,6 +24,14 @@ pub(crate) fn read_once_at(file: BorrowedFile<'_>, buffer: &mut [u8], offset: u6
 pub(crate) fn allocate(_file: BorrowedFile<'_>, _offset: u64, _length: u64) -> io::Result<()> {
     Ok(())
 }
+
+/// libmdbx knows them here.
+pub(crate) fn network_file_system(_path: &Path) -> io::Result<Option<&'static str>> {
+    Ok(None)
+}
+
+/// All writes are in place already, or nobody can tell.
+pub(crate) fn rewrite_in_place(_file: BorrowedFile<'_>) {}
 
 /// Holes are not punched here: the space is reused inside the store.
 pub(crate) fn punch(_file: BorrowedFile<'_>, _offset: u64, _length: u64) -> io::Result<()> {

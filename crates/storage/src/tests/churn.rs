@@ -6,25 +6,13 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::child::Peer;
-use super::fixture::{Content, add, new_store};
+use super::fixture::{Content, Random, add, new_store};
 use crate::block::crc32c;
 use crate::mapping::Mapping;
 use crate::store::Store;
 
 const MIB: u64 = 1 << 20;
 const ROUNDS: u64 = 40;
-
-/// A small generator (xorshift64*), so that a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) % limit
-    }
-}
 
 /// The store, what must be in it, and what must be seen.
 struct Churn {

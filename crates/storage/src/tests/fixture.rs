@@ -29,6 +29,22 @@ pub(crate) fn new_store() -> (TempDir, Arc<Store>) {
     (folder, store)
 }
 
+/// A small generator (xorshift64*), so that a failure can be repeated. Not to begin with 0.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) % limit
+    }
+
+    pub(crate) fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap()
+    }
+}
+
 /// Known bytes: everywhere, or only around the seams of chunks so that most of a large file is a hole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Content {

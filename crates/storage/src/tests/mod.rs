@@ -13,7 +13,9 @@ mod partial;
 mod pinning;
 mod reading;
 mod removal;
+mod space;
 mod stub;
+mod walk;
 
 /// Writes one byte into a view, as JavaScript or numpy may.
 #[expect(unsafe_code, reason = "the write that bindings make possible")]
