@@ -96,6 +96,10 @@ export declare interface CacheStats {
     reusable: number;
     /** Bytes the store takes on the disk. */
     diskBytes: number;
+    /** Plain files made by `materialize`. */
+    plainFiles: number;
+    /** Bytes of these, not part of `diskBytes`; where they share blocks with the store they take no room of their own. */
+    plainBytes: number;
     /** Read transactions open now, of all processes. */
     readers: number;
     /** Views of files that buffers of this process show. */
@@ -372,6 +376,24 @@ export declare interface Manifest {
     sharedFiles: FileInfo[];
 }
 
+/** Options of {@link ModelCache.materialize}. */
+export declare interface MaterializeOptions extends RevisionOptions {
+    /**
+     * Leave the files there when nobody holds them any more, for other programs: until their bytes are removed from the store,
+     * or `prune({ plainFiles: true })`.
+     *
+     * @defaultValue `false`
+     */
+    keep?: boolean;
+    /** Ends this call with `signal.reason`; what it had not finished is dropped. */
+    signal?: AbortSignal;
+    /**
+     * Called at most 20 times a second, always once at 100 %, never after the promise settled. Bytes that another process
+     * copies are counted when they are there. An exception in it ends the call, which rejects with that exception.
+     */
+    onProgress?: (progress: Progress) => void;
+}
+
 /** A value of a model's metadata. */
 export declare type MetadataValue = string | number | boolean | MetadataValue[] | {
     type: string;
@@ -513,6 +535,18 @@ export declare class ModelCache implements AsyncDisposable {
      * @param destination - Path of the file to write, not of a folder.
      */
     exportFile(repo: string, path: string, destination: string, options?: ExportOptions): Promise<ExportReport>;
+    /**
+     * Holds plain files of a stored file (with its numbered parts) or of a quant, for engines that want a path. All callers and
+     * processes that want the same share them. They share their disk blocks with the store where the file system can (btrfs and
+     * XFS); elsewhere the first caller copies them, and `copied` says how many bytes that took on the disk beside the store: no
+     * size limit counts them, `stats()` does. They are removed with the last handle, however its process ends, or with `keep`
+     * when their bytes are removed from the store. Stored bytes are taken as they are: `verify()` finds damage.
+     *
+     * Fails as `exportFile` does, with `ERR_QUANT_NOT_FOUND` for what looks like the name of a quant, and with `ERR_READ_ONLY`.
+     *
+     * @param pathOrQuant - Path of a file, else name of a quant.
+     */
+    materialize(repo: string, pathOrQuant: string, options?: MaterializeOptions): Promise<PlainFiles>;
     /**
      * Compares every stored byte with the checksum it had when it was stored, as fast as the disk and the memory allow, and
      * finds what is missing and what nobody refers to. Damage is no error but in the report; what is served stays the same,
@@ -762,6 +796,49 @@ export declare interface OpenOptions {
     certificateAuthority?: string | string[];
 }
 
+/** One plain file. */
+export declare interface PlainFile {
+    /** Path within the repository. */
+    path: string;
+    /** Absolute path of the plain file; it is read-only. */
+    file: string;
+    /** Bytes. */
+    size: number;
+    /** How it came to be there: it shares its disk blocks with the store, its bytes were copied, or it was there already. */
+    method: 'reflink' | 'copy' | 'shared';
+}
+
+/**
+ * Plain files of a stored file or quant, held: they stay where they are until `close()`, or the end of the process.
+ *
+ * All who want the same files, in whatever process, share them. They are removed with the last handle of all processes, however
+ * these end, unless they are kept. Removing the stored file changes nothing for who holds them.
+ *
+ * @example
+ * ```ts
+ * await using files = await cache.materialize('bartowski/Llama-3.2-1B-Instruct-GGUF', 'Q4_K_M')
+ * const model = await llama.loadModel({ modelPath: files.path })
+ * ```
+ */
+export declare class PlainFiles implements AsyncDisposable {
+    #private;
+    /** The file for an engine: the one asked for, the first of its numbered parts, or the first with weights of the quant. */
+    readonly path: string;
+    /** The folder in which the files have their listed paths. */
+    readonly folder: string;
+    /** All files, in the order of the listing. */
+    readonly files: PlainFile[];
+    /** Bytes that this call copied, which the files now take on the disk; 0 where blocks are shared, or files were there. */
+    readonly copied: number;
+    private constructor();
+    /**
+     * Lets the files go. Resolves when they are removed, unless others hold them or they are kept. Closing again does nothing.
+     */
+    close(): Promise<void>;
+    /** The same as `close()`, for `await using`. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
 /** How far a download is. All sizes are bytes. */
 export declare interface Progress {
     /** Repository that is downloaded. */
@@ -818,6 +895,12 @@ export declare interface PruneOptions {
      * @defaultValue 7 days
      */
     partialAge?: number;
+    /**
+     * Also remove the plain files that were to be kept (`materialize` with `keep`) and that nobody holds.
+     *
+     * @defaultValue `false`
+     */
+    plainFiles?: boolean;
 }
 
 /** What a prune did, or would do. */
@@ -826,6 +909,10 @@ export declare interface PruneReport extends RemoveReport {
     orphans: number;
     /** Partial downloads that nobody goes on with. */
     partials: number;
+    /** Plain files that nobody holds: left by processes that died, and kept ones where these were asked for. */
+    plainFiles: number;
+    /** Bytes of these, not part of `freed`: where they shared blocks with the store, the disk got nothing back. */
+    plainBytes: number;
     /** Quants that went, the least recently used first. */
     quants: {
         repo: string;

@@ -4,6 +4,7 @@ import { buildAddon } from './addon.mjs'
 import { run, StepError } from './command.mjs'
 import { installEngines } from './engines.mjs'
 import { libclangEnvironment } from './libclang.mjs'
+import { buildLlama } from './llama.mjs'
 import { buildTestModels } from './minilm.mjs'
 import { installNodeModules, packageProgram } from './node-modules.mjs'
 import { buildWheel, lintPython, testPython, whyNoPython } from './python.mjs'
@@ -29,6 +30,7 @@ const STEPS = [
   { name: 'typescript', before: ['ava', 'pytest'], make: compileTypeScript },
   { name: 'example model', before: ['ava', 'pytest'], make: buildTestModels },
   { name: 'engines', before: ['ava', 'pytest'], make: installEngines },
+  { name: 'example llama', before: ['ava', 'pytest'], make: buildLlama },
   { name: 'ava', run: () => node('ava/entrypoints/cli.mjs', []), count: countAva },
   { name: 'wheel', before: ['python lints', 'pytest'], without: whyNoPython, make: buildWheel },
   { name: 'python lints', without: whyNoPython, run: lintPython },

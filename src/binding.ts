@@ -11,6 +11,8 @@ export type NativeCache = generated.NativeCache
 export type NativeFile = generated.NativeFile
 /** The addon's end of one call that can be cancelled. */
 export type Operation = generated.Operation
+/** The addon's handle of plain files. */
+export type NativePlainFiles = generated.NativePlainFiles
 /** The addon's end of a watch. */
 export type NativeWatch = generated.NativeWatch
 /** The addon's ONNX model. */

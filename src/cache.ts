@@ -29,6 +29,7 @@ import {
   type WatchOptions,
   watchSchema,
 } from './options.js'
+import { type MaterializeOptions, materializeSchema, type PlainFiles, wrapPlainFiles } from './plain-files.js'
 import type { CacheStats, PruneReport, RemoveReport, VerifyReport } from './report.js'
 import { defaultRuntime, type Runtime } from './runtime.js'
 import { VERSION } from './version.js'
@@ -343,6 +344,30 @@ export class ModelCache implements AsyncDisposable {
     return runNative(this.#runtime.binding, call, (operation, nudge) =>
       this.#native.exportFile(repo, path, { ...native, destination: resolve(destination) }, operation, nudge),
     )
+  }
+
+  /**
+   * Holds plain files of a stored file (with its numbered parts) or of a quant, for engines that want a path. All callers and
+   * processes that want the same share them. They share their disk blocks with the store where the file system can (btrfs and
+   * XFS); elsewhere the first caller copies them, and `copied` says how many bytes that took on the disk beside the store: no
+   * size limit counts them, `stats()` does. They are removed with the last handle, however its process ends, or with `keep`
+   * when their bytes are removed from the store. Stored bytes are taken as they are: `verify()` finds damage.
+   *
+   * Fails as `exportFile` does, with `ERR_QUANT_NOT_FOUND` for what looks like the name of a quant, and with `ERR_READ_ONLY`.
+   *
+   * @param pathOrQuant - Path of a file, else name of a quant.
+   */
+  async materialize(repo: string, pathOrQuant: string, options?: MaterializeOptions): Promise<PlainFiles> {
+    checkRepo(repo, 'repo')
+    checkString(pathOrQuant, 'pathOrQuant')
+    const { call, native } = splitCall(checkOptions(options, materializeSchema))
+    const files = await runNative(
+      this.#runtime.binding,
+      call,
+      (operation, nudge) => this.#native.materialize(repo, pathOrQuant, native, operation, nudge),
+      (late) => void late.close(),
+    )
+    return wrapPlainFiles(files)
   }
 
   /**

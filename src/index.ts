@@ -18,5 +18,6 @@ export type {
   VerifyOptions,
   WatchOptions,
 } from './options.js'
+export { type MaterializeOptions, type PlainFile, PlainFiles } from './plain-files.js'
 export type { FileProgress, Progress } from './progress.js'
 export type { CacheStats, PruneReport, RemoveReport, VerifyReport } from './report.js'

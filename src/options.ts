@@ -210,6 +210,12 @@ export interface PruneOptions {
    * @defaultValue 7 days
    */
   partialAge?: number
+  /**
+   * Also remove the plain files that were to be kept (`materialize` with `keep`) and that nobody holds.
+   *
+   * @defaultValue `false`
+   */
+  plainFiles?: boolean
 }
 
 /** Options of {@link ModelCache.watch}. */
@@ -289,6 +295,7 @@ export const pruneSchema: Schema<PruneOptions> = {
   dryRun: checkBoolean,
   maxSize: checkInteger(0),
   partialAge: checkInteger(0),
+  plainFiles: checkBoolean,
 }
 
 export const rangeSchema: Schema<RangeOptions> = { start: checkInteger(0), end: checkInteger(0) }

@@ -18,6 +18,10 @@ export interface PruneReport extends RemoveReport {
   orphans: number
   /** Partial downloads that nobody goes on with. */
   partials: number
+  /** Plain files that nobody holds: left by processes that died, and kept ones where these were asked for. */
+  plainFiles: number
+  /** Bytes of these, not part of `freed`: where they shared blocks with the store, the disk got nothing back. */
+  plainBytes: number
   /** Quants that went, the least recently used first. */
   quants: { repo: string; quant: string }[]
   /** Whether nothing was changed; then `freed` is the bytes of what would go. */
@@ -79,6 +83,10 @@ export interface CacheStats {
   reusable: number
   /** Bytes the store takes on the disk. */
   diskBytes: number
+  /** Plain files made by `materialize`. */
+  plainFiles: number
+  /** Bytes of these, not part of `diskBytes`; where they share blocks with the store they take no room of their own. */
+  plainBytes: number
   /** Read transactions open now, of all processes. */
   readers: number
   /** Views of files that buffers of this process show. */

@@ -39,6 +39,7 @@ const CASES: [words: string, offered: string[]][] = [
   [`--offline pull --revision main ${REPO} --quant fp`, ['fp16', 'fp32']],
   [`rm ${REPO} -q `, ['q8']],
   [`cat ${REPO} onnx/`, ['onnx/model_quantized.onnx']],
+  [`path ${REPO} onnx/`, ['onnx/model_quantized.onnx']],
   [`pull ${REPO} -f conf`, ['config.json']],
   [`export ${REPO} x --link `, ['auto', 'reflink', 'copy']],
   ['completion ', ['bash', 'zsh', 'fish']],

@@ -34,7 +34,7 @@ test('without a command the help is on stderr with status 2; asked for, on stdou
   t.deepEqual([bare.status, bare.stdout], [2, ''])
   t.regex(bare.stderr, /^Usage: model-cache/)
   t.regex(await bench.print('--help'), /^Usage: model-cache.*Exit status: 0 done, 1 failed, 2 wrong usage/s)
-  for (const name of ['scan', 'pull', 'ls', 'cat', 'rm', 'export', 'info', 'completion']) {
+  for (const name of ['scan', 'pull', 'ls', 'cat', 'rm', 'path', 'export', 'info', 'completion']) {
     t.regex(await bench.print(name, '--help'), new RegExp(`^Usage: model-cache ${name} .*--cache-dir`, 's'))
   }
   t.is(await bench.print('help', 'scan'), await bench.print('scan', '--help'))

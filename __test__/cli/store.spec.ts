@@ -135,8 +135,30 @@ test('export writes plain files and prints their paths; nothing is replaced unas
   )
   const weights = 'onnx/model_quantized.onnx'
   t.true((await readFile(join(folder, weights))).equals(randomBytes(SIZE, weights)))
-  t.is((await bench.run('export', REPO, folder)).status, 2)
+  const refused = await bench.run('export', REPO, folder)
+  t.is(refused.status, 2)
+  t.regex(
+    refused.stderr,
+    /exists already.*\n {2}Replace what is there: model-cache export \S+ \S+ -q q8 --overwrite\n/,
+  )
   t.is((await bench.run('export', REPO, folder, '--overwrite', '--link', 'copy')).status, 0)
+})
+
+test('path prints the path of a kept plain file, until prune takes it', async (t) => {
+  const bench = await openBench(t, { [REPO]: onnxFiles(SIZE) })
+  await bench.print('pull', REPO, '-q', 'q8')
+  const weights = 'onnx/model_quantized.onnx'
+  const path = (await bench.print('path', REPO, weights)).trimEnd()
+  t.true((await readFile(path)).equals(randomBytes(SIZE, weights)))
+  t.is((await bench.print('path', REPO, weights)).trimEnd(), path)
+  const { document } = await bench.json('path', REPO, 'q8')
+  t.is(document.copied < SIZE, true, 'the weights are there already')
+  t.is(document.files.length, 4)
+  await bench.print('prune')
+  t.true((await readFile(document.path)).equals(randomBytes(SIZE, weights)))
+  t.regex(await bench.print('prune', '--plain-files'), /4 plain files of/)
+  await t.throwsAsync(readFile(path), { code: 'ENOENT' })
+  t.is((await bench.run('path', REPO, 'q4')).status, 3)
 })
 
 test('export of several quants: each is named, and what they share is written once', async (t) => {

@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto'
-import { type CachedFile, ModelCache, type OpenOptions, type Progress } from '@tabagent/model-cache'
+import {
+  type CachedFile,
+  type MaterializeOptions,
+  ModelCache,
+  type OpenOptions,
+  type PlainFiles,
+  type Progress,
+} from '@tabagent/model-cache'
 import { emitEvent, serveCommands } from '../support/child-commands.js'
 
 const held = new Map<string, CachedFile>()
+const plain: PlainFiles[] = []
 let cache: ModelCache | undefined
 const downloads = new AbortController()
 
@@ -46,6 +54,12 @@ serveCommands({
     return file.buffer.length
   },
   heldDigest: (path: string) => sha256(held.get(path)?.buffer ?? Buffer.alloc(0)),
+  async materialize(repo: string, what: string, options: MaterializeOptions) {
+    const files = await opened().materialize(repo, what, options)
+    plain.push(files)
+    return { path: files.path, method: files.files[0]?.method ?? '' }
+  },
+  letGo: () => Promise.all(plain.splice(0).map((files) => files.close())),
   /** Gives up its rights, as a process of an ordinary user has none to begin with. */
   becomeNobody() {
     process.setgroups?.([])

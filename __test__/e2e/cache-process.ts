@@ -1,4 +1,11 @@
-import type { FileInfo, Manifest, ModelCache, OpenOptions, Progress } from '@tabagent/model-cache'
+import type {
+  FileInfo,
+  Manifest,
+  MaterializeOptions,
+  ModelCache,
+  OpenOptions,
+  Progress,
+} from '@tabagent/model-cache'
 import type { ExecutionContext } from 'ava'
 import { type Child, startChild } from '../support/child.js'
 
@@ -83,6 +90,20 @@ export class CacheProcess {
   /** Opens a view and keeps it; returns its size. */
   hold(repo: string, path: string): Promise<number> {
     return this.child.call('hold', repo, path) as Promise<number>
+  }
+
+  /** Holds plain files until `letGo`, or the end of the process. */
+  materialize(
+    repo: string,
+    what: string,
+    options: MaterializeOptions = {},
+  ): Promise<{ path: string; method: string }> {
+    return this.child.call('materialize', repo, what, options) as Promise<{ path: string; method: string }>
+  }
+
+  /** Lets all plain files go. */
+  async letGo(): Promise<void> {
+    await this.child.call('letGo')
   }
 
   /** SHA-256 of what a kept view shows now. */

@@ -1,7 +1,13 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import type { ExportOptions, ExportReport, Manifest, ModelCache } from '../index.js'
+import {
+  type ExportOptions,
+  type ExportReport,
+  isModelCacheError,
+  type Manifest,
+  type ModelCache,
+} from '../index.js'
 import { CommandError } from './failure.js'
 import { collect } from './flag.js'
 import { follow } from './follow.js'
@@ -42,12 +48,22 @@ async function exportQuants(session: Session<ExportFlags>, repo: string, directo
     const overwrite = options.overwrite || mayReplace(cache, session, { repo, quant, directory }, written)
     const { link } = options
     const call: ExportOptions = { ...revision, signal, onProgress, overwrite, ...(link && { link }) }
-    const { files } = await cache.exportQuant(repo, quant, directory, call)
+    const { files } = await cache.exportQuant(repo, quant, directory, call).catch((error: unknown) => {
+      throw withHint(session, error, ['export', repo, directory, '-q', quant])
+    })
     stop()
     for (const file of files) written.set(file.destination, file)
   }
   const files = [...written.values()]
   session.output.result({ files }, () => printFiles(session.output, files))
+}
+
+/** How to do it all the same, where files stand in the way. */
+function withHint(session: Session, error: unknown, words: string[]): unknown {
+  if (!isModelCacheError(error, 'ERR_INVALID_ARGUMENT') || !error.message.includes('exists already'))
+    return error
+  const hint = `Replace what is there: ${session.commandLine(...words, '--overwrite')}`
+  return new CommandError(error.code, error.message, [hint])
 }
 
 /** Whether all that is in the way of a quant are files it shares with those written just now. */

@@ -51,6 +51,7 @@ function printFacts(output: Output, facts: Awaited<ReturnType<typeof factsOf>>):
       'on disk',
       `${formatSize(stats.diskBytes)}, of which ${formatSize(stats.reusable)} are free for downloads`,
     ],
+    ['plain files', `${stats.plainFiles}, ${formatSize(stats.plainBytes)}`],
     ['disk free', formatSize(freeBytes)],
   ]
   for (const [name, value] of lines) output.print(`${`${name}:`.padEnd(14)}${value}`)

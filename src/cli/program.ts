@@ -8,6 +8,7 @@ import { addImport } from './import.js'
 import { addInfo } from './info.js'
 import { addInspect } from './inspect.js'
 import { addLs } from './ls.js'
+import { addPath } from './path.js'
 import { addPrune } from './prune.js'
 import { addPull } from './pull.js'
 import { addRm } from './rm.js'
@@ -34,7 +35,8 @@ export function createProgram(): Command {
     .addHelpText('after', EPILOG)
   addGlobalOptions(program)
   for (const add of [
-    ...[addScan, addPull, addLs, addCat, addInspect, addVerify, addRm, addPrune, addExport, addImport],
+    ...[addScan, addPull, addLs, addCat, addInspect, addVerify],
+    ...[addRm, addPrune, addPath, addExport, addImport],
     ...[addInfo, addCompletion, addComplete],
   ])
     add(program)

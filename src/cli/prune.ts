@@ -8,6 +8,7 @@ import { count } from './text.js'
 interface PruneFlags {
   dryRun?: boolean
   maxSize?: number
+  plainFiles?: boolean
 }
 
 export function addPrune(program: Command): void {
@@ -16,23 +17,29 @@ export function addPrune(program: Command): void {
     .description('remove leftovers, and the least recently used quants down to a size')
     .option('--dry-run', 'only say what would go')
     .option('--max-size <size>', 'most to keep, such as 50GB', readSize)
+    .option('--plain-files', 'also remove the plain files that "path" made and nobody uses')
     .action(perform(prune))
 }
 
 async function prune(session: Session<PruneFlags>): Promise<void> {
-  const { dryRun, maxSize } = session.options
+  const { dryRun, maxSize, plainFiles } = session.options
   const cache = await session.open()
-  const report = await cache.prune({ ...(dryRun && { dryRun }), ...(maxSize !== undefined && { maxSize }) })
+  const report = await cache.prune({
+    ...(dryRun && { dryRun }),
+    ...(maxSize !== undefined && { maxSize }),
+    ...(plainFiles && { plainFiles }),
+  })
   session.output.result(report, () => printReport(session, report))
 }
 
 function printReport({ output }: Session, report: PruneReport): void {
-  const { quants, orphans, partials, freed, reusable, kept, dryRun } = report
+  const { quants, orphans, partials, plainFiles, plainBytes, freed, reusable, kept, dryRun } = report
   for (const { repo, quant } of quants) output.print(`${dryRun ? 'would go' : 'removed'}  ${repo} ${quant}`)
   const parts = [
     quants.length > 0 ? count(quants.length, 'quant') : undefined,
     orphans > 0 ? count(orphans, 'leftover') : undefined,
     partials > 0 ? count(partials, 'unfinished download') : undefined,
+    plainFiles > 0 ? `${count(plainFiles, 'plain file')} of ${formatSize(plainBytes)}` : undefined,
   ].filter((part) => part !== undefined)
   const [what, freeing] = dryRun ? ['Would go', 'to be given'] : ['Removed', 'given']
   const all = parts.join(', ') || 'nothing'

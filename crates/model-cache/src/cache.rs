@@ -13,6 +13,7 @@ use crate::inspection::{self, Inspection};
 use crate::lookup::Lookup;
 use crate::manifest::Manifest;
 use crate::options::{CacheOptions, DownloadOptions, ScanOptions};
+use crate::plain_files::{self, MaterializeOptions, PlainFiles};
 use crate::progress::ProgressCallback;
 use crate::prune::{self, PruneOptions, PruneReport};
 use crate::remove::{self, RemoveReport};
@@ -294,6 +295,23 @@ impl ModelCache {
     pub async fn remove_repo(&self, repo: &str, revision: Option<&str>) -> Result<RemoveReport> {
         let inner = self.inner()?;
         inner.call(remove::repo(Arc::clone(&inner), repo.to_owned(), revision.map(str::to_owned))).await
+    }
+
+    /// Holds plain files of a stored file (with its numbered parts) or of a quant, for engines that want a path: shared by all
+    /// callers and processes that want the same, and made by the first: without a copy where the file system shares blocks. They
+    /// are removed with the last who holds them, or with their bytes in the store when they are to be kept.
+    ///
+    /// # Errors
+    /// As [`ModelCache::export_file`]; `ERR_READ_ONLY` for a cache opened read-only, and never `ERR_UNSUPPORTED_FILESYSTEM`.
+    pub async fn materialize(
+        &self,
+        repo: &str,
+        path_or_quant: &str,
+        options: MaterializeOptions,
+    ) -> Result<PlainFiles> {
+        let inner = self.inner()?;
+        let (repo, asked) = (repo.to_owned(), path_or_quant.to_owned());
+        inner.call(plain_files::materialize(Arc::clone(&inner), repo, asked, options)).await
     }
 
     /// Compares every stored byte with the checksums recorded when it was stored, and finds files whose bytes are gone and what

@@ -151,7 +151,7 @@ fn split(destination: &Path) -> Result<(PathBuf, String)> {
 }
 
 /// The listing of the newest commit at which the quant is complete, the quant's name there, and the places of its files.
-fn find_stored(
+pub(crate) fn find_stored(
     inner: &Inner,
     repo: &str,
     revision: &str,
@@ -192,6 +192,14 @@ pub(crate) fn open(inner: &Inner, repo: &str, path: &str, revision: &str) -> Res
     Err(Error::FileNotFound { repo: record.repo, commit: record.commit, path: path.to_owned() })
 }
 
+/// Refuses a listed path that leads out of its folder.
+pub(crate) fn check_safe(path: &str) -> Result<()> {
+    if tabagent_hub::is_safe_path(path) {
+        return Ok(());
+    }
+    Err(invalid("path", Path::new(path), "is listed, but would not stay in its folder"))
+}
+
 fn not_stored(repo: &str, revision: &str) -> Error {
     Error::NotStored { repo: repo.to_owned(), revision: revision.to_owned() }
 }
@@ -221,13 +229,7 @@ struct Item {
 impl Item {
     /// Under its listed path in `directory`.
     fn below(directory: &Path, file: CachedFile) -> Result<Self> {
-        if !tabagent_hub::is_safe_path(file.path()) {
-            return Err(invalid(
-                "path",
-                Path::new(file.path()),
-                "is listed, but would not stay in its folder",
-            ));
-        }
+        check_safe(file.path())?;
         let segments: Vec<String> = file.path().split('/').map(str::to_owned).collect();
         Ok(Self {
             destination: segments.iter().fold(directory.to_owned(), |at, name| at.join(name)),

@@ -56,6 +56,10 @@ impl Inner {
             certificate_authorities: options.certificate_authorities.clone(),
         })?;
         let store = registry.open(path, StoreOptions { read_only: options.read_only })?;
+        if !options.read_only {
+            // What dead processes left; whoever makes plain files hears when it cannot be removed.
+            store.collect_plain_files(false, false).ok();
+        }
         let tasks = Tasks::new(store.root());
         Ok(Self {
             store,

@@ -67,7 +67,12 @@ async fn repair_from(inner: &Arc<Inner>, source: &StoredFile, damaged: &[Range<u
     let (holder, patches, stopped) = (Arc::clone(inner), sink.take(), Arc::clone(&stop.0));
     let work = move || {
         let go_on = || !stopped.load(Ordering::Relaxed);
-        Ok(holder.store.patch(&lease, &patches, &go_on)?)
+        let outcome = holder.store.patch(&lease, &patches, &go_on)?;
+        if matches!(outcome, Patched::Whole) {
+            // They may have been made of the damaged bytes.
+            holder.store.renew_plain_files(lease.name())?;
+        }
+        Ok(outcome)
     };
     match blocking(inner.tasks.token(), work).await? {
         Patched::Whole => Ok(()),

@@ -22,6 +22,8 @@ pub struct PruneOptions {
     /// Bytes the store may hold afterwards: least recently used quants go until it holds no more. Default: the cache's own limit,
     /// else no quant goes.
     pub max_size: Option<u64>,
+    /// Also remove the plain files that were to be kept and that nobody holds. Default: false.
+    pub plain_files: bool,
     /// How long nobody must have gone on with a partial download for it to go. Default: 7 days.
     pub partial_age: Option<Duration>,
 }
@@ -36,6 +38,10 @@ pub struct PruneReport {
     pub orphans: u64,
     /// Partial downloads nobody goes on with.
     pub partials: u64,
+    /// Plain files that nobody holds: those that dead processes left, and those that were to be kept where that was asked for.
+    pub plain_files: u64,
+    /// Bytes of these, which `freed` leaves out: where they shared blocks with the store the disk got nothing back.
+    pub plain_bytes: u64,
     /// Quants, in the order in which they went: the least recently used first.
     pub quants: Vec<PrunedQuant>,
     /// Whether nothing was changed.
@@ -56,11 +62,13 @@ pub(crate) async fn prune(inner: Arc<Inner>, options: PruneOptions) -> Result<Pr
     blocking(inner.tasks.token(), move || {
         let age = options.partial_age.unwrap_or(PARTIAL_AGE);
         let limit = options.max_size.or(inner.options.max_size);
-        if options.dry_run {
-            return foresee(&inner, age, limit);
+        if !options.dry_run {
+            inner.check_writable()?;
         }
-        inner.check_writable()?;
-        carry_out(&inner, age, limit)
+        let report = if options.dry_run { foresee } else { carry_out };
+        let plain = inner.store.collect_plain_files(options.plain_files, options.dry_run)?;
+        let report = report(&inner, age, limit)?;
+        Ok(PruneReport { plain_files: plain.files, plain_bytes: plain.bytes, ..report })
     })
     .await
 }
@@ -76,7 +84,13 @@ fn carry_out(inner: &Inner, age: Duration, limit: Option<u64>) -> Result<PruneRe
     let quants = named(&plan);
     removed.freed += store.release_space()?;
     removed.reusable = store.usage()?.reusable;
-    Ok(PruneReport { removed, orphans: orphans.count(), partials: partials.blobs, quants, dry_run: false })
+    Ok(PruneReport {
+        removed,
+        orphans: orphans.count(),
+        partials: partials.blobs,
+        quants,
+        ..PruneReport::default()
+    })
 }
 
 /// What [`carry_out`] would do.
@@ -98,6 +112,7 @@ fn foresee(inner: &Inner, age: Duration, limit: Option<u64>) -> Result<PruneRepo
         partials: partials.len() as u64,
         quants: named(&plan),
         dry_run: true,
+        ..PruneReport::default()
     })
 }
 

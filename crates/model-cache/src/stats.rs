@@ -30,6 +30,10 @@ pub struct CacheStats {
     pub reusable: u64,
     /// Bytes the store occupies on the disk.
     pub disk_bytes: u64,
+    /// Plain files made for engines that want a path.
+    pub plain_files: u64,
+    /// Bytes of these; where they share blocks with the store they take no room of their own.
+    pub plain_bytes: u64,
     /// Read transactions alive, in all processes.
     pub readers: u64,
     /// Mappings alive in this process.
@@ -38,7 +42,7 @@ pub struct CacheStats {
 
 /// Counts everything.
 pub(crate) fn stats(inner: &Inner) -> Result<CacheStats> {
-    let usage = inner.store.usage()?;
+    let (usage, plain) = (inner.store.usage()?, inner.store.plain_files()?);
     let (mut files, mut quants, mut repos) = (0, 0, HashSet::new());
     inner.read(|txn| {
         txn.scan::<Files>(&Key::endpoint_files(&inner.endpoint), |_, _| {
@@ -63,6 +67,8 @@ pub(crate) fn stats(inner: &Inner) -> Result<CacheStats> {
         partial_bytes: usage.partial_bytes,
         reusable: usage.reusable,
         disk_bytes: usage.disk_bytes,
+        plain_files: plain.files,
+        plain_bytes: plain.bytes,
         readers: usage.readers,
         views: usage.views,
     })

@@ -17,6 +17,7 @@ mod manifest;
 mod onnx_model;
 mod operation;
 mod options;
+mod plain_files;
 mod progress;
 mod report;
 mod watch;

@@ -141,6 +141,8 @@ pub struct NativePruneOptions {
     pub max_size: Option<f64>,
     /// Milliseconds.
     pub partial_age: Option<f64>,
+    /// Also plain files that were to be kept.
+    pub plain_files: Option<bool>,
 }
 
 impl From<NativePruneOptions> for PruneOptions {
@@ -149,6 +151,7 @@ impl From<NativePruneOptions> for PruneOptions {
             dry_run: options.dry_run.unwrap_or_default(),
             max_size: options.max_size.map(from_js),
             partial_age: options.partial_age.map(|ms| Duration::from_millis(from_js(ms))),
+            plain_files: options.plain_files.unwrap_or_default(),
         }
     }
 }

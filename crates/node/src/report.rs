@@ -60,6 +60,10 @@ pub struct NativePruneReport {
     pub orphans: f64,
     /// Partial downloads.
     pub partials: f64,
+    /// Plain files that nobody holds.
+    pub plain_files: f64,
+    /// Bytes of these.
+    pub plain_bytes: f64,
     /// Quants.
     pub quants: Vec<NativePrunedQuant>,
     /// Whether nothing was changed.
@@ -72,6 +76,8 @@ impl From<PruneReport> for NativePruneReport {
             removed: report.removed.into(),
             orphans: to_js(report.orphans),
             partials: to_js(report.partials),
+            plain_files: to_js(report.plain_files),
+            plain_bytes: to_js(report.plain_bytes),
             quants: convert(report.quants),
             dry_run: report.dry_run,
         }
@@ -209,6 +215,10 @@ pub struct NativeCacheStats {
     pub reusable: f64,
     /// Bytes on the disk.
     pub disk_bytes: f64,
+    /// Plain files for engines.
+    pub plain_files: f64,
+    /// Bytes of these.
+    pub plain_bytes: f64,
     /// Open read transactions.
     pub readers: f64,
     /// Views in this process.
@@ -226,6 +236,8 @@ impl From<CacheStats> for NativeCacheStats {
             partial_bytes: to_js(stats.partial_bytes),
             reusable: to_js(stats.reusable),
             disk_bytes: to_js(stats.disk_bytes),
+            plain_files: to_js(stats.plain_files),
+            plain_bytes: to_js(stats.plain_bytes),
             readers: to_js(stats.readers),
             views: to_js(stats.views),
         }

@@ -207,9 +207,10 @@ impl NativeCache {
         dry_run: bool,
         max_size: Option<u64>,
         partial_age: Option<u64>,
+        plain_files: bool,
     ) -> PyResult<NativePruneReport> {
         let partial_age = partial_age.map(std::time::Duration::from_millis);
-        Ok(wait(py, self.cache.prune(PruneOptions { dry_run, max_size, partial_age }))?.into())
+        Ok(wait(py, self.cache.prune(PruneOptions { dry_run, max_size, partial_age, plain_files }))?.into())
     }
 
     /// What the store holds.

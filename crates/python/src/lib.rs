@@ -14,6 +14,7 @@ mod manifest;
 mod onnx_model;
 mod operation;
 mod options;
+mod plain_files;
 mod progress;
 mod report;
 mod watch;
@@ -31,6 +32,8 @@ mod _native {
     use crate::onnx_model::NativeOnnxModel;
     #[pymodule_export]
     use crate::operation::NativeOperation;
+    #[pymodule_export]
+    use crate::plain_files::NativePlainFiles;
     #[pymodule_export]
     use crate::watch::NativeWatch;
 

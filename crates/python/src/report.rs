@@ -49,6 +49,8 @@ pub(crate) struct NativePruneReport {
     removed: NativeRemoveReport,
     orphans: u64,
     partials: u64,
+    plain_files: u64,
+    plain_bytes: u64,
     quants: Vec<NativePrunedQuant>,
     dry_run: bool,
 }
@@ -59,6 +61,8 @@ impl From<PruneReport> for NativePruneReport {
             removed: report.removed.into(),
             orphans: report.orphans,
             partials: report.partials,
+            plain_files: report.plain_files,
+            plain_bytes: report.plain_bytes,
             quants: convert(report.quants),
             dry_run: report.dry_run,
         }
@@ -167,6 +171,8 @@ pub(crate) struct NativeCacheStats {
     partial_bytes: u64,
     reusable: u64,
     disk_bytes: u64,
+    plain_files: u64,
+    plain_bytes: u64,
     readers: u64,
     views: u64,
 }
@@ -182,6 +188,8 @@ impl From<CacheStats> for NativeCacheStats {
             partial_bytes: stats.partial_bytes,
             reusable: stats.reusable,
             disk_bytes: stats.disk_bytes,
+            plain_files: stats.plain_files,
+            plain_bytes: stats.plain_bytes,
             readers: stats.readers,
             views: stats.views,
         }

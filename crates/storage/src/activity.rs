@@ -51,7 +51,7 @@ impl Store {
         let mut activity = Activity::default();
         for file in self.lock_files()? {
             let path = self.locks().join(&file);
-            if let Some(name) = lease_name(&file) {
+            if let Some(name) = BlobName::from_hex(&file) {
                 if LockFile::is_held(&path)? {
                     activity.leases.insert(name, self.leased_bytes(&name));
                 }
@@ -63,11 +63,4 @@ impl Store {
         }
         Ok(activity)
     }
-}
-
-/// The blob of a lease file.
-fn lease_name(file: &str) -> Option<BlobName> {
-    let mut name = BlobName([0; 32]);
-    hex::decode_to_slice(file, &mut name.0).ok()?;
-    Some(name)
 }

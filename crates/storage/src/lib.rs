@@ -48,6 +48,9 @@ mod patch;
 mod pin;
 mod placement;
 mod plain_file;
+mod plain_folder;
+mod plain_set;
+mod plain_survey;
 mod platform;
 mod process;
 mod put;
@@ -97,6 +100,8 @@ pub use orphan::Orphans;
 pub use partial::StalePartial;
 pub use patch::{Patch, Patched};
 pub use plain_file::{Folder, PlainFile};
+pub use plain_set::{Added, PlainSet, PlainSetWriter};
+pub use plain_survey::PlainCount;
 pub use put::PutOutcome;
 pub use reader::BlobReader;
 pub use record::{

@@ -36,19 +36,10 @@ impl LockFile {
         Ok(None)
     }
 
-    fn take_once(path: &Path) -> Result<Option<Self>> {
-        loop {
-            let file = create(path)?;
-            if !granted(file.try_lock(), path)? {
-                return Ok(None);
-            }
-            // Its last holder may have removed the file between opening and locking; then another file has this name.
-            if platform::is_file_at(&file, path)
-                .map_err(|e| StorageError::io("check a lock file", path, e))?
-            {
-                return Ok(Some(Self { file, path: path.to_owned() }));
-            }
-        }
+    /// As [`take`](Self::take), at the first try.
+    pub(crate) fn take_once(path: &Path) -> Result<Option<Self>> {
+        let file = lock_at(path, File::try_lock)?;
+        Ok(file.map(|file| Self { file, path: path.to_owned() }))
     }
 
     /// Whether someone holds the lock at `path`. Probes share the file with each other, so they see holders only; a taker waits
@@ -109,6 +100,64 @@ impl LockFile {
             self.file.unlock().ok();
         }
     }
+}
+
+/// A part in a lock that several may have at once, and nobody together with a [`LockFile`].
+#[derive(Debug)]
+pub(crate) struct SharedLock {
+    file: LockDescriptor,
+    path: PathBuf,
+}
+
+impl SharedLock {
+    /// Takes part in the lock at `path`; `None` when someone holds it for themselves.
+    pub(crate) fn take(path: &Path) -> Result<Option<Self>> {
+        let file = lock_at(path, File::try_lock_shared)?;
+        Ok(file.map(|file| Self { file, path: path.to_owned() }))
+    }
+
+    /// Whether this process took it: a fork child of that process has no part in it.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.file.is_ours()
+    }
+
+    /// Gives the part up; the last one to do so gets the lock for itself. Of several at once it is one.
+    pub(crate) fn leave(self) -> Result<Option<LockFile>> {
+        let Self { file, path } = self;
+        // Not every system turns one kind of lock into the other.
+        file.unlock().map_err(|error| StorageError::io("unlock a file", &path, error))?;
+        let last = granted(file.try_lock(), &path)? && is_there(&file, &path)?;
+        Ok(last.then_some(LockFile { file, path }))
+    }
+
+    /// Whether anybody has a part in the lock at `path`. Never creates the file.
+    pub(crate) fn is_held(path: &Path) -> Result<bool> {
+        match existing(path)? {
+            Some(file) => Ok(!granted(file.try_lock(), path)?),
+            None => Ok(false),
+        }
+    }
+}
+
+/// The file at `path`, made where it is missing, with a lock on it; `None` when `lock` does not get it.
+fn lock_at(
+    path: &Path,
+    lock: impl Fn(&File) -> std::result::Result<(), TryLockError>,
+) -> Result<Option<LockDescriptor>> {
+    loop {
+        let file = create(path)?;
+        if !granted(lock(&file), path)? {
+            return Ok(None);
+        }
+        // Its last holder may have removed the file between opening and locking; then another file has this name.
+        if is_there(&file, path)? {
+            return Ok(Some(file));
+        }
+    }
+}
+
+fn is_there(file: &File, path: &Path) -> Result<bool> {
+    platform::is_file_at(file, path).map_err(|error| StorageError::io("check a lock file", path, error))
 }
 
 /// Opens a lock file, made where it is missing.

@@ -43,11 +43,35 @@ impl Folder {
     /// # Errors
     /// [`StorageError::InvalidArgument`] for a name that could lead elsewhere; [`StorageError::Io`], [`StorageError::NoSpace`].
     pub fn begin(self, name: &str) -> Result<PlainFile> {
+        let temporary = temporary_name()?;
+        self.begin_as(name, temporary)
+    }
+
+    /// As [`Folder::begin`]; where the file must have a name meanwhile, it is `temporary`.
+    pub(crate) fn begin_as(self, name: &str, temporary: String) -> Result<PlainFile> {
         let path = self.place(name)?;
-        let temporary = format!(".model-cache-{}.tmp", Incarnation::random()?.to_hex());
+        match self.inner.create_unnamed().map_err(|error| failed("create the file", &path, error))? {
+            Some(file) => Ok(PlainFile { folder: self, name: name.to_owned(), path, temporary: None, file }),
+            None => self.begin_named(name, temporary),
+        }
+    }
+
+    fn begin_named(self, name: &str, temporary: String) -> Result<PlainFile> {
+        let path = self.place(name)?;
         let file = self.inner.create_file(&temporary);
         let file = file.map_err(|error| failed("create the file", &path, error))?;
         Ok(PlainFile { folder: self, name: name.to_owned(), path, temporary: Some(temporary), file })
+    }
+
+    /// Gives the file `from` of the folder `other` the name `to` here, too.
+    pub(crate) fn link(&self, other: &Self, from: &str, to: &str) -> Result<()> {
+        let path = self.place(to)?;
+        self.inner.link(&other.inner, from, to).map_err(|error| failed("link the file", &path, error))
+    }
+
+    /// Makes the names in it durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.inner.sync().map_err(|error| failed("write the folder", &self.path, error))
     }
 
     fn place(&self, name: &str) -> Result<PathBuf> {
@@ -61,13 +85,19 @@ impl Folder {
     }
 }
 
-/// A plain file in the making. Dropped before it is published, nothing of it is left; killed, only its temporary file.
+/// A plain file in the making. Dropped before it is published, nothing of it is left; nor when the process is killed, unless
+/// the file system knows no files without a name: then its temporary file.
 pub struct PlainFile {
     folder: Folder,
     name: String,
     path: PathBuf,
+    /// The name it has for now, if any.
     temporary: Option<String>,
     file: File,
+}
+
+fn temporary_name() -> Result<String> {
+    Ok(format!(".model-cache-{}.tmp", Incarnation::random()?.to_hex()))
 }
 
 impl PlainFile {
@@ -82,19 +112,42 @@ impl PlainFile {
         &self.file
     }
 
+    /// Takes the right to change the file from everybody who does not ask for it.
+    pub(crate) fn seal(&self) -> Result<()> {
+        #[cfg(unix)]
+        {
+            let read_only = std::os::unix::fs::PermissionsExt::from_mode(0o444);
+            self.file
+                .set_permissions(read_only)
+                .map_err(|error| failed("seal the file", &self.path, error))?;
+        }
+        Ok(())
+    }
+
     /// Makes the bytes durable and gives the file its name; with `replace` in place of a file or link that has it.
     ///
     /// # Errors
     /// [`StorageError::Io`] also when something has the name and `replace` is false (kind `AlreadyExists`);
     /// [`StorageError::NoSpace`].
     pub fn publish(mut self, replace: bool) -> Result<()> {
-        let fail = |error| failed("write the file", &self.path, error);
-        self.file.sync_all().map_err(fail)?;
-        if let Some(temporary) = &self.temporary {
-            self.folder.inner.rename(temporary, &self.name, replace).map_err(fail)?;
-            self.temporary = None;
+        self.file.sync_all().map_err(|error| self.failed(error))?;
+        if self.temporary.is_none() && replace {
+            // A name can be given only where there is none; taking another's place needs one already.
+            let temporary = temporary_name()?;
+            self.folder.inner.give_name(&self.file, &temporary).map_err(|error| self.failed(error))?;
+            self.temporary = Some(temporary);
         }
-        self.folder.inner.sync().map_err(|error| failed("write the folder", &self.folder.path, error))
+        match &self.temporary {
+            Some(temporary) => self.folder.inner.rename(temporary, &self.name, replace),
+            None => self.folder.inner.give_name(&self.file, &self.name),
+        }
+        .map_err(|error| self.failed(error))?;
+        self.temporary = None;
+        self.folder.sync()
+    }
+
+    fn failed(&self, error: io::Error) -> StorageError {
+        failed("write the file", &self.path, error)
     }
 }
 
@@ -163,16 +216,16 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_has_its_name_only_when_it_is_whole() {
+    fn names(folder: &tempfile::TempDir) -> Vec<String> {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn check_publishing(begin: impl Fn(Folder) -> PlainFile) {
         let folder = tempfile::tempdir().unwrap();
-        let names = || {
-            let entries = std::fs::read_dir(folder.path()).unwrap();
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
-        };
-        let begin = || Folder::create(folder.path()).unwrap().begin("a").unwrap();
+        let begin = || begin(Folder::create(folder.path()).unwrap());
         drop(begin());
-        assert!(names().is_empty());
+        assert!(names(&folder).is_empty());
         let (first, second, third) = (begin(), begin(), begin());
         first.publish(false).unwrap();
         let taken = second.publish(false).unwrap_err();
@@ -181,6 +234,26 @@ mod tests {
             "{taken}"
         );
         third.publish(true).unwrap();
-        assert_eq!(names(), ["a"]);
+        assert_eq!(names(&folder), ["a"]);
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_when_it_is_whole() {
+        check_publishing(|folder| folder.begin("a").unwrap());
+    }
+
+    #[test]
+    fn so_has_one_that_must_have_another_name_meanwhile() {
+        check_publishing(|folder| folder.begin_named("a", temporary_name().unwrap()).unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_in_the_making_has_no_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Folder::create(folder.path()).unwrap().begin("a").unwrap();
+        assert_eq!(names(&folder), [""; 0]);
+        file.publish(false).unwrap();
+        assert_eq!(names(&folder), ["a"]);
     }
 }

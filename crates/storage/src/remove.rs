@@ -51,9 +51,11 @@ impl Store {
                 journal::remove(&self.journal_path(lease.name()));
             }
             freed.blobs += removed.len() as u64;
-            let partial = removed.iter().filter(|record| record.state == BlobState::Partial);
-            partial.for_each(|record| self.unback_partial(record));
-            self.delete_chunks(&removed.iter().flat_map(chunks_of_blob).collect::<Vec<_>>())?;
+            let partial = removed.iter().filter(|(_, record)| record.state == BlobState::Partial);
+            partial.for_each(|(_, record)| self.unback_partial(record));
+            let chunks = removed.iter().flat_map(|(_, record)| chunks_of_blob(record));
+            self.delete_chunks(&chunks.collect::<Vec<_>>())?;
+            self.drop_plain_files(&removed.iter().map(|(name, _)| *name).collect::<Vec<_>>())?;
         }
         if freed.blobs > 0 {
             // The pins of this process's other readers would keep the space. A damaged one keeps its pin: that is for its own
@@ -81,7 +83,7 @@ impl Store {
     }
 
     /// M first: from here on nobody finds the blobs. Returns what they were.
-    fn remove_records(&self, leases: &[Lease]) -> Result<Vec<BlobRecord>> {
+    fn remove_records(&self, leases: &[Lease]) -> Result<Vec<(BlobName, BlobRecord)>> {
         self.write(|t| {
             let mut removed = Vec::new();
             for lease in leases {
@@ -92,7 +94,7 @@ impl Store {
                 if let Some(record) = t.get::<Blobs>(&Key::blob(name))? {
                     t.delete::<Blobs>(&Key::blob(name))?;
                     t.delete::<Inlines>(&Key::inline(name))?;
-                    removed.push(record);
+                    removed.push((*name, record));
                 }
             }
             Ok(removed)

@@ -127,3 +127,23 @@ fn a_fork_child_opens_the_store_anew_and_leaves_its_parent_alone() {
         assert!(bytes_on_disk(&store, &BlobName::of(bytes)) == *bytes);
     }
 }
+
+/// Only who took a part in a lock gives it up: the child's copy of the handle removes nothing.
+#[test]
+fn a_fork_child_has_no_part_in_the_plain_files_of_its_parent() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let bytes = content(9, 100_000);
+    let name = BlobName::of(&bytes);
+    store.put_bytes(&bytes, &Digest::Sha256(name.0), no_publish).unwrap();
+    let files = std::collections::BTreeMap::from([("model.gguf".to_owned(), name)]);
+    let writer = store.plain_set(&files).unwrap().unwrap().begin().unwrap();
+    let reader = store.reader(&name).unwrap().unwrap();
+    writer.add("model.gguf", &reader, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+    let (process, set) = fork_to(writer.publish().unwrap(), drop);
+    assert!(succeeded(process));
+    let file = set.folder().join("model.gguf");
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    drop(set);
+    assert!(!file.exists());
+}

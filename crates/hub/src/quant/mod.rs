@@ -37,7 +37,7 @@ mod words;
 
 pub use detect::detect;
 pub use format::Format;
-pub use gap::gaps;
+pub use gap::{gaps, parts};
 pub use hints::Hints;
 pub use role::Role;
 

@@ -35,6 +35,7 @@ from tabagent_model_cache.error import (
 from tabagent_model_cache.inspection import Graph, GraphPort, Inspection, TensorInfo
 from tabagent_model_cache.manifest import Digest, FileInfo, Manifest, Quant, QuantError
 from tabagent_model_cache.onnx_model import OnnxModel
+from tabagent_model_cache.plain_files import PlainFile, PlainFiles
 from tabagent_model_cache.progress import FileProgress, Progress
 from tabagent_model_cache.report import (
     CacheStats,
@@ -93,6 +94,8 @@ __all__ = [
     "NoSpaceError",
     "OfflineError",
     "OnnxModel",
+    "PlainFile",
+    "PlainFiles",
     "Progress",
     "PruneReport",
     "PrunedQuant",

@@ -17,6 +17,7 @@ from tabagent_model_cache.error import ModelFileNotFoundError
 from tabagent_model_cache.inspection import Inspection, to_inspection
 from tabagent_model_cache.manifest import FileInfo, Manifest, to_file, to_files, to_manifest
 from tabagent_model_cache.onnx_model import OnnxModel
+from tabagent_model_cache.plain_files import PlainFiles
 from tabagent_model_cache.progress import ProgressCallback, receiving
 from tabagent_model_cache.report import (
     CacheStats,
@@ -279,16 +280,22 @@ class ModelCache:
             return to_verify_report(self._native.verify(repo, repair, receive))
 
     def prune(
-        self, *, dry_run: bool = False, max_size: int | None = None, partial_age: int | None = None
+        self,
+        *,
+        dry_run: bool = False,
+        max_size: int | None = None,
+        partial_age: int | None = None,
+        plain_files: bool = False,
     ) -> PruneReport:
         """Remove what nobody needs, and give free space back to the disk.
 
         That is what processes that died left behind, partial downloads that nobody went on with for `partial_age` milliseconds
         (default: a week), and down to `max_size` bytes (default: that of the cache) the least recently used quants.
+        `plain_files` also removes the plain files that were to be kept and that nobody holds.
         """
         check_integer(max_size, "max_size", 0)
         check_integer(partial_age, "partial_age", 0)
-        return to_prune_report(self._native.prune(dry_run, max_size, partial_age))
+        return to_prune_report(self._native.prune(dry_run, max_size, partial_age, plain_files))
 
     def export_quant(
         self,
@@ -328,6 +335,25 @@ class ModelCache:
         file = Path(destination).absolute()
         with receiving(progress) as receive:
             return to_export_report(self._native.export_file(repo, path, file, options, receive))
+
+    def materialize(
+        self,
+        repo: str,
+        path_or_quant: str,
+        *,
+        revision: str | None = None,
+        keep: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> PlainFiles:
+        """Hold plain files of a stored file (with its numbered parts) or of a quant, for engines that want a path.
+
+        All callers and processes that want the same share them. They share disk blocks with the store where the file system can
+        (btrfs and XFS); elsewhere the first caller copies them, and `PlainFiles.copied` says how many bytes that took. They go
+        with the last handle, or with `keep` when their bytes are removed from the store or by `prune(plain_files=True)`.
+        Stored bytes are taken as they are: `verify` finds damage. Fails as `export_file` does, and with `ReadOnlyError`.
+        """
+        with receiving(progress) as receive:
+            return PlainFiles(self._native.materialize(repo, path_or_quant, revision, keep, receive))
 
     def import_hf_cache(
         self,

@@ -49,6 +49,10 @@ class PruneReport(RemoveReport):
     """Things nobody refers to, left by processes that died."""
     partials: int
     """Partial downloads that nobody goes on with."""
+    plain_files: int
+    """Plain files that nobody holds: left by processes that died, and kept ones where these were asked for."""
+    plain_bytes: int
+    """Bytes of these, not part of `freed`: where they shared blocks with the store, the disk got nothing back."""
     quants: tuple[PrunedQuant, ...]
     """Quants that went, the least recently used first."""
     dry_run: bool
@@ -179,6 +183,10 @@ class CacheStats:
     """Bytes free inside the store, for the next download."""
     disk_bytes: int
     """Bytes the store takes on the disk."""
+    plain_files: int
+    """Plain files made by `materialize`."""
+    plain_bytes: int
+    """Bytes of these, not part of `disk_bytes`; where they share blocks with the store they take no room of their own."""
     readers: int
     """Read transactions open now, of all processes."""
     views: int

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -37,6 +37,21 @@ impl Folder {
     pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.0, name, flags, Mode::from_raw_mode(0o644))?.into())
+    }
+
+    /// Creates a file without a name, of which nothing is left when it is closed without one; `None` where that is not possible.
+    pub(crate) fn create_unnamed(&self) -> io::Result<Option<File>> {
+        super::create_unnamed(self.0.as_fd())
+    }
+
+    /// Gives a file of [`create_unnamed`](Self::create_unnamed) a name that is free.
+    pub(crate) fn give_name(&self, file: &File, name: &str) -> io::Result<()> {
+        super::give_name(file, self.0.as_fd(), name)
+    }
+
+    /// Gives the file `from` of the folder `other` the name `to` here, too.
+    pub(crate) fn link(&self, other: &Self, from: &str, to: &str) -> io::Result<()> {
+        Ok(rustix::fs::linkat(&other.0, from, &self.0, to, AtFlags::empty())?)
     }
 
     /// Gives the file `from` the name `to` instead; with `replace` in place of a file that has it, else

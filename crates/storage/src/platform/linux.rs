@@ -1,10 +1,12 @@
 //! Linux.
 
+use std::fs::File;
 use std::io::{self, IoSliceMut};
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{FallocateFlags, IFlags};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, IFlags, Mode, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::{BorrowedFile, read_at};
@@ -78,6 +80,28 @@ pub(crate) fn copy_range(
             other => return Ok(other? as u64),
         }
     }
+}
+
+/// Where a process finds its open files by number.
+const OPEN_FILES: &str = "/proc/self/fd";
+
+/// Creates a file without a name in `folder`, which is gone with its last descriptor; `None` where that is not possible.
+pub(crate) fn create_unnamed(folder: BorrowedFile<'_>) -> io::Result<Option<File>> {
+    if !Path::new(OPEN_FILES).exists() {
+        return Ok(None);
+    }
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::openat(folder, ".", flags, Mode::from_raw_mode(0o644)) {
+        // What file systems answer that do not know it, and kernels that do not.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => Ok(None),
+        outcome => Ok(Some(outcome?.into())),
+    }
+}
+
+/// Gives a file of [`create_unnamed`] a name that is free.
+pub(crate) fn give_name(file: &File, folder: BorrowedFile<'_>, name: &str) -> io::Result<()> {
+    let open = format!("{OPEN_FILES}/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(CWD, open, folder, name, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 fn retry(mut call: impl FnMut() -> rustix::io::Result<()>) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! macOS. Not run yet: type-checked only.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -57,6 +58,16 @@ pub(crate) fn copy_range(
     _offset: u64,
     _length: u64,
 ) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There are no files without a name here.
+pub(crate) fn create_unnamed(_folder: BorrowedFile<'_>) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+/// There is no file to give a name.
+pub(crate) fn give_name(_file: &File, _folder: BorrowedFile<'_>, _name: &str) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

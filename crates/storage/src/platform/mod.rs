@@ -56,3 +56,19 @@ pub(crate) struct Piece {
     /// Bytes.
     pub(crate) length: u64,
 }
+
+/// What tells a file from all others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileIdentity {
+    pub(crate) volume: u64,
+    pub(crate) number: u64,
+    /// How many names the file has.
+    pub(crate) names: u64,
+}
+
+impl FileIdentity {
+    /// Whether both are of one file.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        (self.volume, self.number) == (other.volume, other.number)
+    }
+}

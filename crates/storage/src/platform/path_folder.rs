@@ -34,6 +34,23 @@ impl Folder {
         OpenOptions::new().read(true).write(true).create_new(true).open(self.0.join(name))
     }
 
+    /// There are no files without a name here.
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same signature as elsewhere")]
+    pub(crate) fn create_unnamed(&self) -> io::Result<Option<File>> {
+        Ok(None)
+    }
+
+    /// There is no file to give a name.
+    #[expect(clippy::unused_self, reason = "the same signature as elsewhere")]
+    pub(crate) fn give_name(&self, _file: &File, _name: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Gives the file `from` of the folder `other` the name `to` here, too.
+    pub(crate) fn link(&self, other: &Self, from: &str, to: &str) -> io::Result<()> {
+        fs::hard_link(other.0.join(from), self.0.join(to))
+    }
+
     /// Gives the file `from` the name `to` instead; with `replace` in place of a file that has it, else
     /// [`io::ErrorKind::AlreadyExists`] when there is anything.
     pub(crate) fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()> {

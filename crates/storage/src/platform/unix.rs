@@ -7,6 +7,8 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
+use super::FileIdentity;
+
 /// An open file that someone else owns.
 pub(crate) type BorrowedFile<'a> = BorrowedFd<'a>;
 
@@ -67,6 +69,12 @@ pub(crate) fn file_size(file: BorrowedFile<'_>) -> io::Result<(u64, u64)> {
 /// Bytes of a memory page.
 pub(crate) fn page_size() -> u64 {
     rustix::param::page_size() as u64
+}
+
+/// What tells the file at `path`, which is no link, from all others.
+pub(crate) fn identity_at(path: &Path) -> io::Result<FileIdentity> {
+    let found = std::fs::symlink_metadata(path)?;
+    Ok(FileIdentity { volume: found.dev(), number: found.ino(), names: found.nlink() })
 }
 
 /// Whether `file` is the file that `path` names now.

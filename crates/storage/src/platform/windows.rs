@@ -11,7 +11,7 @@ use std::os::windows::fs::FileExt as _;
 use std::os::windows::io::{AsHandle as _, AsRawHandle as _, BorrowedHandle, RawHandle};
 use std::path::Path;
 
-use super::Piece;
+use super::{FileIdentity, Piece};
 
 /// An open file that someone else owns.
 pub(crate) type BorrowedFile<'a> = BorrowedHandle<'a>;
@@ -152,22 +152,27 @@ pub(crate) fn file_size(file: BorrowedFile<'_>) -> io::Result<(u64, u64)> {
 /// Whether `file` is the file that `path` names now.
 pub(crate) fn is_file_at(file: &File, path: &Path) -> io::Result<bool> {
     match File::open(path) {
-        Ok(named) => Ok(identity(&named)? == identity(file)?),
+        Ok(named) => Ok(identity(&named)?.is_same_file(&identity(file)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Volume and number of an open file.
-fn identity(file: &File) -> io::Result<(u32, [u32; 2])> {
+/// What tells the file at `path` from all others.
+pub(crate) fn identity_at(path: &Path) -> io::Result<FileIdentity> {
+    identity(&File::open(path)?)
+}
+
+fn identity(file: &File) -> io::Result<FileIdentity> {
     let mut out = MaybeUninit::<FileInformation>::zeroed();
     // SAFETY: the handle is open, and the structure is written before the call returns.
     if unsafe { GetFileInformationByHandle(file.as_raw_handle(), out.as_mut_ptr()) } == 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: it is a struct of integers, for which the zeros it was made of are a valid value.
-    let FileInformation { volume, index, .. } = unsafe { out.assume_init() };
-    Ok((volume, index))
+    let FileInformation { volume, index: [high, low], links, .. } = unsafe { out.assume_init() };
+    let number = (u64::from(high) << 32) | u64::from(low);
+    Ok(FileIdentity { volume: u64::from(volume), number, names: u64::from(links) })
 }
 
 /// Memory mappings a process may have. There is no such limit, and nothing is mapped.
