@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, symlink } from 'node:fs/promises'
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import anyTest, { type ExecutionContext } from 'ava'
@@ -22,7 +22,10 @@ async function runExample(t: ExecutionContext, heading: string, engine: string):
   await symlink(resolve('engines/node_modules', engine), place, 'junction')
   const [, section = ''] = (await readFile('docs/engines.md', 'utf8')).split(`\n## ${heading}\n`)
   const [, example = ''] = /```ts\n(.*?)```/s.exec(section) ?? []
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', example], {
+  // A file: options of a program given as text go on to the processes that an engine starts to try itself.
+  const program = join(project, 'example.mjs')
+  await writeFile(program, example)
+  const { stdout } = await run(process.execPath, [program], {
     cwd: project,
     env: { ...process.env, HF_ENDPOINT: hub.url, MODEL_CACHE_DIR: await makeFolder(t) },
   })

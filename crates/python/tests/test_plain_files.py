@@ -21,16 +21,16 @@ from tabagent_model_cache import (
 HOLD = """
 import sys
 from tabagent_model_cache import ModelCache
-cache = ModelCache(sys.argv[1])
+cache = ModelCache(sys.argv[1], endpoint=sys.argv[4])
 files = cache.materialize(sys.argv[2], sys.argv[3])
 assert files.files[0].method == "shared"
 print(files.path)
 """
 
 NODE_HOLD = """
-const [module, path, repo, file] = process.argv.slice(1)
+const [module, path, repo, file, endpoint] = process.argv.slice(1)
 const { ModelCache } = await import(module)
-const cache = await ModelCache.open({ path })
+const cache = await ModelCache.open({ path, endpoint })
 const { path: plain, files: [{ method }] } = await cache.materialize(repo, file)
 console.log(method, plain)
 await cache.close()
@@ -64,11 +64,11 @@ def test_processes_and_languages_share_them(cache: ModelCache) -> None:
     cache.download_quant(REPO, "q4")
     with cache.materialize(REPO, WEIGHTS) as files:
         # This one ends without closing what it holds.
-        program = [sys.executable, "-c", HOLD, str(cache.path), REPO, WEIGHTS]
+        program = [sys.executable, "-c", HOLD, str(cache.path), REPO, WEIGHTS, cache.endpoint]
         assert subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True).stdout.strip() == str(
             files.path
         )
-        arguments = [(ROOT / "dist" / "index.js").as_uri(), str(cache.path), REPO, WEIGHTS]
+        arguments = [(ROOT / "dist" / "index.js").as_uri(), str(cache.path), REPO, WEIGHTS, cache.endpoint]
         program = [NODE, "--input-type=module", "-e", NODE_HOLD, "--", *arguments]
         output = subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
         assert output == f"shared {files.path}"
