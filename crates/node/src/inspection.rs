@@ -3,7 +3,7 @@
 use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw};
 use napi_derive::napi;
-use tabagent_model_cache::{Dimension, GraphPort, Inspection, TensorData, TensorInfo};
+use tabagent_model_cache::{Dimension, GraphPort, Inspection, TensorInfo};
 
 use crate::cache::NativeCache;
 use crate::manifest::convert;
@@ -107,11 +107,7 @@ pub struct NativeTensor {
 
 impl From<TensorInfo> for NativeTensor {
     fn from(tensor: TensorInfo) -> Self {
-        let (data, location) = match tensor.data {
-            TensorData::Raw => ("raw", None),
-            TensorData::Encoded => ("encoded", None),
-            TensorData::External(location) => ("external", Some(location)),
-        };
+        let (data, location) = tensor.data.into_parts();
         Self {
             name: tensor.name,
             shape: tensor.shape.into_iter().map(to_js).collect(),

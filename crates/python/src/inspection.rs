@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pyo3::prelude::*;
-use tabagent_model_cache::{Dimension, GraphPort, Inspection, TensorData, TensorInfo};
+use tabagent_model_cache::{Dimension, GraphPort, Inspection, TensorInfo};
 
 use crate::cache::NativeCache;
 use crate::call::wait;
@@ -79,11 +79,7 @@ pub(crate) struct NativeTensor {
 
 impl From<TensorInfo> for NativeTensor {
     fn from(tensor: TensorInfo) -> Self {
-        let (data, location) = match tensor.data {
-            TensorData::Raw => ("raw", None),
-            TensorData::Encoded => ("encoded", None),
-            TensorData::External(location) => ("external", Some(location)),
-        };
+        let (data, location) = tensor.data.into_parts();
         Self {
             name: tensor.name,
             shape: tensor.shape,

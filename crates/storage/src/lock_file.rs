@@ -156,7 +156,8 @@ fn lock_at(
     }
 }
 
-fn is_there(file: &File, path: &Path) -> Result<bool> {
+/// Whether the open file is the one at `path`, and was not removed or replaced.
+pub(crate) fn is_there(file: &File, path: &Path) -> Result<bool> {
     platform::is_file_at(file, path).map_err(|error| StorageError::io("check a lock file", path, error))
 }
 

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Result, StorageError};
 use crate::lock_descriptor::LockDescriptor;
-use crate::lock_file::{create, granted};
-use crate::platform;
+use crate::lock_file::{create, granted, is_there};
 
 /// What the file of a lock holds once the stub is whole. Whoever gets the lock alone takes it away first: of what was there while
 /// nobody used it nothing counts, since it was never synced.
@@ -39,7 +38,7 @@ impl StubLock {
         if !granted(self.file.try_lock(), &self.path)? {
             return Ok(Asked::Held);
         }
-        if !self.is_in_place()? {
+        if !is_there(&self.file, &self.path)? {
             return Ok(Asked::Gone);
         }
         self.file.set_len(0).map_err(|error| StorageError::io("write a lock file", &self.path, error))?;
@@ -51,7 +50,7 @@ impl StubLock {
         if !granted(self.file.try_lock_shared(), &self.path)? {
             return Ok(Asked::Held);
         }
-        if self.is_in_place()? && fs::read(&self.path).is_ok_and(|text| text == WHOLE) {
+        if is_there(&self.file, &self.path)? && fs::read(&self.path).is_ok_and(|text| text == WHOLE) {
             return Ok(Asked::Granted);
         }
         self.unlock();
@@ -77,10 +76,5 @@ impl StubLock {
     /// False in a fork child of the process that opened it.
     pub(crate) fn is_ours(&self) -> bool {
         self.file.is_ours()
-    }
-
-    fn is_in_place(&self) -> Result<bool> {
-        platform::is_file_at(&self.file, &self.path)
-            .map_err(|error| StorageError::io("check a lock file", &self.path, error))
     }
 }

@@ -49,6 +49,18 @@ pub enum TensorData {
     Encoded,
 }
 
+impl TensorData {
+    /// Its name for callers in other languages, and the file that is meant.
+    #[must_use]
+    pub fn into_parts(self) -> (&'static str, Option<String>) {
+        match self {
+            Self::Raw => ("raw", None),
+            Self::External(location) => ("external", Some(location)),
+            Self::Encoded => ("encoded", None),
+        }
+    }
+}
+
 /// An input or output of an ONNX graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphPort {

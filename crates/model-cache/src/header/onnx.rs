@@ -9,6 +9,7 @@ use super::bytes::{Bytes, Stop};
 use super::limits::{LARGEST_HEADER, LONGEST_NAME, MOST_DIMENSIONS, MOST_OPSETS, push, put};
 use super::onnx_tensor::text;
 use super::{Dimension, Graph, GraphPort, Header, TensorInfo, onnx_tensor, onnx_type};
+use crate::onnx::schema::{MODEL_GRAPH, NODE_TYPE};
 use crate::onnx::wire::{Field, Fields, Value};
 
 /// Graphs may lie in each other so deep.
@@ -45,7 +46,7 @@ pub(super) fn read(bytes: &impl Bytes) -> Result<Header, Stop> {
         match field? {
             (1, Value::Varint(version)) => model.version = Some(version),
             (2 | 3, Value::Bytes(range)) => model.producer.push(text(bytes, range, LONGEST_NAME)?),
-            (7, Value::Bytes(range)) => {
+            (MODEL_GRAPH, Value::Bytes(range)) => {
                 model.has_graph = true;
                 model.graph(range, DEPTH)?;
             }
@@ -108,7 +109,9 @@ impl<B: Bytes> Model<'_, B> {
         for field in fields(self.bytes, range) {
             match field? {
                 (2, Value::Bytes(name)) => output = output.or(Some(name)),
-                (4, Value::Bytes(kind)) => constant = text(self.bytes, kind, LONGEST_NAME)? == "Constant",
+                (NODE_TYPE, Value::Bytes(kind)) => {
+                    constant = text(self.bytes, kind, LONGEST_NAME)? == "Constant";
+                }
                 (5, Value::Bytes(attribute)) => push(&mut attributes, attribute)?,
                 _ => {}
             }

@@ -5,19 +5,10 @@ use std::ops::Range;
 use super::bytes::{Bytes, Stop};
 use super::limits::{LONGEST_NAME, MOST_DIMENSIONS};
 use super::{TensorData, TensorInfo, onnx_type};
+use crate::onnx::schema::EXTERNAL;
+use crate::onnx::schema::tensor::{DATA_LOCATION, DATA_TYPE, DIMS, EXTERNAL_DATA, NAME, RAW_DATA};
 use crate::onnx::tensor_bytes;
 use crate::onnx::wire::{Field, Fields, Value, packed};
-
-/// Fields of `TensorProto`.
-const DIMS: u32 = 1;
-const DATA_TYPE: u32 = 2;
-const NAME: u32 = 8;
-const RAW_DATA: u32 = 9;
-const EXTERNAL_DATA: u32 = 13;
-const DATA_LOCATION: u32 = 14;
-
-/// `TensorProto.DataLocation.EXTERNAL`.
-const EXTERNAL: u64 = 1;
 
 /// What a tensor says of the file it is in.
 #[derive(Default)]

@@ -4,7 +4,7 @@ mod element;
 mod location;
 mod rewrite;
 mod rope;
-mod schema;
+pub(crate) mod schema;
 mod sources;
 mod tensor;
 #[cfg(test)]

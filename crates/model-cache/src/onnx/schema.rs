@@ -19,6 +19,19 @@ pub(crate) const MODEL_GRAPH: u32 = 7;
 /// `NodeProto.op_type`.
 pub(crate) const NODE_TYPE: u32 = 4;
 
+/// Fields of `TensorProto`.
+pub(crate) mod tensor {
+    pub(crate) const DIMS: u32 = 1;
+    pub(crate) const DATA_TYPE: u32 = 2;
+    pub(crate) const NAME: u32 = 8;
+    pub(crate) const RAW_DATA: u32 = 9;
+    pub(crate) const EXTERNAL_DATA: u32 = 13;
+    pub(crate) const DATA_LOCATION: u32 = 14;
+}
+
+/// `TensorProto.DataLocation.EXTERNAL`.
+pub(crate) const EXTERNAL: u64 = 1;
+
 impl Kind {
     /// What the field `number` of such a message is, where tensors may be in it.
     pub(crate) fn child(self, number: u32) -> Option<Self> {

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use super::element::tensor_bytes;
 use super::rope::Rope;
+use super::schema::EXTERNAL;
+use super::schema::tensor::{DATA_LOCATION, DATA_TYPE, DIMS, EXTERNAL_DATA, NAME, RAW_DATA};
 use super::sources::{Detached, MODEL, Place, Sources};
 use super::wire::{Fields, Value, packed, put_bytes, put_header, put_number};
 use super::{Failure, Malformed};
@@ -11,17 +13,6 @@ use super::{Failure, Malformed};
 /// Weights that a model holds itself are pointed to from this many bytes on. As with `onnx.save`, smaller ones stay: engines look
 /// at them while they load, for the shapes.
 const POINTED_FROM: u64 = 1024;
-
-/// Fields of `TensorProto`.
-const DIMS: u32 = 1;
-const DATA_TYPE: u32 = 2;
-const NAME: u32 = 8;
-const RAW_DATA: u32 = 9;
-const EXTERNAL_DATA: u32 = 13;
-const DATA_LOCATION: u32 = 14;
-
-/// `TensorProto.DataLocation.EXTERNAL`.
-const EXTERNAL: u64 = 1;
 
 /// What detached weights say that their file is called, before its number among the [`Sources`].
 pub(crate) const DETACHED_FILE: &str = "detached-";
