@@ -5,19 +5,11 @@ import { ask, mustRun, ROOT, run, say } from './command.mjs'
 import { libclangEnvironment } from './libclang.mjs'
 import { exclusively } from './setup-lock.mjs'
 import { filesUnder, hashOf, makeOnce } from './stamp.mjs'
-import { isAtLeast, PYTHON } from './toolchain.mjs'
 import { installRequirements, pythonOf } from './virtual-env.mjs'
 
 const SOURCES = join(ROOT, 'crates', 'python')
 const FOLDER = join(ROOT, '.work', 'python')
 const VENV = pythonOf(FOLDER)
-
-/** Why there can be no Python module here, if so. */
-export function whyNoPython() {
-  const version = ask(PYTHON, ['-c', 'import platform; print(platform.python_version())'])
-  if (isAtLeast(version, '3.11')) return undefined
-  return `the Python module needs Python 3.11 or newer, and this is ${version}`
-}
 
 /** Builds the wheel and installs it, if anything it is made of changed. */
 export async function buildWheel() {

@@ -8,7 +8,7 @@ import { bootstrap, runMain } from './bootstrap.mjs'
 import { run, StepError, say } from './command.mjs'
 import { libclangEnvironment } from './libclang.mjs'
 import { packageProgram } from './node-modules.mjs'
-import { buildWheel, testPythonFile, whyNoPython } from './python.mjs'
+import { buildWheel, testPythonFile } from './python.mjs'
 import { countAva, countCargo, countPytest } from './test-count.mjs'
 
 const OPTIONS = {
@@ -73,7 +73,6 @@ const PARTS = {
   many: {
     what: 'eight processes of Node and Python at once',
     count: countPytest,
-    without: () => whyNoPython(),
     run: async ({ seconds }, env) => {
       await buildWheel()
       return testPythonFile('tests/test_many.py', { ...env, MODEL_CACHE_STRESS_SECONDS: seconds })

@@ -7,7 +7,7 @@ import { libclangEnvironment } from './libclang.mjs'
 import { buildLlama } from './llama.mjs'
 import { buildTestModels } from './minilm.mjs'
 import { installNodeModules, packageProgram } from './node-modules.mjs'
-import { buildWheel, lintPython, testPython, whyNoPython } from './python.mjs'
+import { buildWheel, lintPython, testPython } from './python.mjs'
 import { countAva, countCargo, countPytest } from './test-count.mjs'
 import { checkToolchain } from './toolchain.mjs'
 import { compileTypeScript } from './typescript.mjs'
@@ -18,7 +18,7 @@ const cargo = async (...args) => run('cargo', args, { env: await libclangEnviron
 // Biome colours its output even where nobody sees colours.
 const COLORS = process.stdout.isTTY ? [] : ['--colors=off']
 
-/** A step makes something, checks something (status only), or runs tests that `count` finds in its output; `without` says why it cannot. */
+/** A step makes something, checks something (status only), or runs tests that `count` finds in its output. */
 const STEPS = [
   { name: 'toolchain', always: true, make: checkToolchain },
   { name: 'npm packages', always: true, make: installNodeModules },
@@ -32,19 +32,14 @@ const STEPS = [
   { name: 'engines', before: ['ava', 'pytest'], make: installEngines },
   { name: 'example llama', before: ['ava', 'pytest'], make: buildLlama },
   { name: 'ava', run: () => node('ava/entrypoints/cli.mjs', []), count: countAva },
-  { name: 'wheel', before: ['python lints', 'pytest'], without: whyNoPython, make: buildWheel },
-  { name: 'python lints', without: whyNoPython, run: lintPython },
-  { name: 'pytest', without: whyNoPython, run: testPython, count: countPytest },
+  { name: 'wheel', before: ['python lints', 'pytest'], make: buildWheel },
+  { name: 'python lints', run: lintPython },
+  { name: 'pytest', run: testPython, count: countPytest },
 ]
 
 /** Runs one step and returns its counts; what is no test counts only when it fails. */
-async function runStep({ name, without, make, run, count }) {
+async function runStep({ name, make, run, count }) {
   console.log(`\n== ${name}`)
-  const why = without?.()
-  if (why) {
-    console.log(`left out: ${why}`)
-    return { passed: 0, failed: 0 }
-  }
   try {
     await make?.()
     const { status, text } = (await run?.()) ?? { status: 0, text: '' }

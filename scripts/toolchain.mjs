@@ -33,8 +33,7 @@ function missingTool(name, answer, least, source) {
   return `${name} ${least} or newer is needed (${found}): see ${source}.`
 }
 
-/** Whether a version is `least` or newer. */
-export function isAtLeast(version, least) {
+function isAtLeast(version, least) {
   const [have, want] = [version, least].map((text) => text.split('.').map(Number))
   const at = want.findIndex((part, index) => part !== (have[index] ?? 0))
   return at < 0 || (have[at] ?? 0) > want[at]

@@ -7,7 +7,10 @@ import random
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 ROOT = Path(__file__).parents[3]
 NODE = shutil.which("node") or "node"

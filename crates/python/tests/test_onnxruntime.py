@@ -87,7 +87,7 @@ def test_what_fails_leaves_nothing(stored: tuple[ModelCache, Path]) -> None:
     with pytest.raises(ModelFileNotFoundError):
         create_session(cache, REPO, "none.onnx", expose_path=False)
     with pytest.raises(TypeError):
-        create_session(cache, REPO, MODEL, providers=7)
+        create_session(cache, REPO, MODEL, sess_options=7)
     gc.collect()
     assert stubs(cache) == []
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self, TypeAlias, TypeVar, final
+from typing import Any, TypeAlias, TypeVar, final
+
+from typing_extensions import Self
 
 VERSION: str
 ERROR_CODES: list[str]

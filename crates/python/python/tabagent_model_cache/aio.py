@@ -7,12 +7,15 @@ import functools
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from tabagent_model_cache._native import NativeOperation
 from tabagent_model_cache.cache import ModelCache
 from tabagent_model_cache.manifest import Manifest
 from tabagent_model_cache.progress import Progress
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from tabagent_model_cache import environment_variables as environment
 from tabagent_model_cache._native import VERSION, NativeCache, NativeWatch
@@ -34,6 +34,9 @@ from tabagent_model_cache.report import (
 )
 from tabagent_model_cache.tensors import Tensors
 from tabagent_model_cache.watch import ManifestWatch
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 StrPath = str | os.PathLike[str]
 Link = Literal["auto", "reflink", "copy"]

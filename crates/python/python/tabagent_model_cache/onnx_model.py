@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 from tabagent_model_cache._native import NativeOnnxModel
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class OnnxModel:

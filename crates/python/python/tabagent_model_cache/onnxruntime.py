@@ -67,6 +67,7 @@ def _create_detached(
     values = {weights["name"]: _value(runtime, weights, [*files.values()]) for weights in detached["weights"]}
     for name, value in values.items():
         options.add_initializer(name, value)
+    errors = runtime.capi.onnxruntime_pybind11_state
     with TemporaryDirectory() as folder:
         # Looked for, and read only by what needs weights while the model is loaded.
         for name in files:
@@ -74,13 +75,22 @@ def _create_detached(
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
         try:
             session = runtime.InferenceSession(detached["model"], options, **kwargs)
-        except runtime.capi.onnxruntime_pybind11_state.Fail:
-            sizes = [view.nbytes for view in files.values()]
-            options.add_external_initializers_from_files_in_memory([*files], [*files.values()], sizes)
+        except (errors.Fail, errors.RuntimeException):  # the second: before 1.24
+            _give_files(options, folder, files)
             session = runtime.InferenceSession(detached["model"], options, **kwargs)
     # A session holds no reference to what it was given.
     session._model_cache_values = (values, files)
     return session
+
+
+def _give_files(options: Any, folder: str, files: dict[str, memoryview]) -> None:  # noqa: ANN401
+    if hasattr(options, "add_external_initializers_from_files_in_memory"):
+        sizes = [view.nbytes for view in files.values()]
+        options.add_external_initializers_from_files_in_memory([*files], [*files.values()], sizes)
+        return
+    # Before 1.24 it reads them from files only.
+    for name, view in files.items():
+        Path(folder, name).write_bytes(view)
 
 
 def _value(runtime: Any, weights: dict[str, Any], files: list[memoryview]) -> Any:  # noqa: ANN401

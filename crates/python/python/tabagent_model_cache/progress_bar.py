@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 from tabagent_model_cache.error import InvalidArgumentError
 from tabagent_model_cache.progress import Progress
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 try:
     tqdm: Any = importlib.import_module("tqdm.auto").tqdm

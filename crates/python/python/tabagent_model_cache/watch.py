@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 from tabagent_model_cache._native import NativeWatch
 from tabagent_model_cache.manifest import Manifest, to_manifest
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class ManifestWatch:
