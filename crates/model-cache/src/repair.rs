@@ -26,6 +26,7 @@ impl Job {
             self.fetch_missing(writer, digest).await?;
             match self.finish(writer).await? {
                 Finish::Complete(_) => return Ok(()),
+                Finish::Ended => return Err(HubError::Cancelled.into()),
                 Finish::Missing(_) => damaged += 1,
                 Finish::Mismatch { expected, actual } if repaired => {
                     let writer = writer.clone();

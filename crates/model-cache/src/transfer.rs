@@ -211,14 +211,25 @@ impl Job {
     /// A git file's blob may be written under its own name by someone else just now: waits for that.
     pub(crate) async fn finish(&self, writer: &BlobWriter) -> Result<Finish> {
         loop {
-            let (job, writer) = (self.clone(), writer.clone());
-            match blocking(self.inner.tasks.token(), move || {
-                Ok(writer.finish(|txn, name| publish(txn, &job.scope, &job.file, name))?)
-            })
-            .await
-            {
+            match self.finish_now(writer).await {
                 Err(Error::Storage(StorageError::InUse { .. })) => self.pause().await?,
                 outcome => return outcome,
+            }
+        }
+    }
+
+    /// Hashing may take minutes: it ends when the transfer is cancelled.
+    async fn finish_now(&self, writer: &BlobWriter) -> Result<Finish> {
+        let (job, finished) = (self.clone(), writer.clone());
+        let mut finishing = std::pin::pin!(blocking(self.inner.tasks.token(), move || {
+            Ok(finished.finish(|txn, name| publish(txn, &job.scope, &job.file, name))?)
+        }));
+        tokio::select! {
+            biased;
+            outcome = &mut finishing => outcome,
+            () = self.cancel.cancelled() => {
+                writer.interrupt();
+                finishing.await
             }
         }
     }

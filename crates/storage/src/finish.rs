@@ -28,6 +28,8 @@ pub enum Finish {
         /// The digest of the bytes.
         actual: Digest,
     },
+    /// [`BlobWriter::interrupt`] was called before anybody knew. What was written stays, for the next writer.
+    Ended,
 }
 
 impl BlobWriter {
@@ -42,6 +44,14 @@ impl BlobWriter {
         publish: impl FnOnce(&WriteTransaction<'_>, BlobName) -> Result<()>,
     ) -> Result<Finish> {
         self.finish_once(&mut Some(publish))
+    }
+
+    /// Ends a [`BlobWriter::finish`] that hashes or reads what may be many GiB, and every later one: with [`Finish::Ended`], unless
+    /// the digests are known and right.
+    pub fn interrupt(&self) {
+        if let Some(work) = &self.inner.work {
+            work.ledger.interrupt();
+        }
     }
 
     /// As [`BlobWriter::finish`]; `publish` is taken only when it runs.
@@ -72,7 +82,8 @@ impl BlobWriter {
         F: FnOnce(&WriteTransaction<'_>, BlobName) -> Result<()>,
     {
         let digests = match work.ledger.wait_for_digests() {
-            Ok(digests) => digests,
+            Ok(Some(digests)) => digests,
+            Ok(None) => return Ok(Finish::Ended),
             Err(missing) => return Ok(Finish::Missing(missing)),
         };
         if !digests.satisfy(&self.inner.expected) {
@@ -90,7 +101,11 @@ impl BlobWriter {
 
     /// What is wrong with bytes of another digest than expected: the disk, or what was written to it.
     fn explain(&self, work: &Work, digests: &Digests) -> Finish {
-        if work.hasher.drop_damaged() {
+        let damaged = work.hasher.drop_damaged();
+        if work.ledger.is_interrupted() {
+            return Finish::Ended;
+        }
+        if damaged {
             return Finish::Missing(work.ledger.missing());
         }
         let expected = self.inner.expected;

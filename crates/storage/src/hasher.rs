@@ -32,7 +32,7 @@ pub(crate) struct Hasher {
     journal: Arc<Journal>,
     recent: Recent,
     /// Only locked by whom the ledger lets hash.
-    hashed: Mutex<Hashed>,
+    pub(crate) hashed: Mutex<Hashed>,
     pub(crate) expected: Digest,
     /// Told when the digests are those expected.
     pub(crate) awaited: Mutex<Option<Box<dyn FnOnce() + Send>>>,

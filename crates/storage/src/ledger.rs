@@ -7,6 +7,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::digest::{BlobName, Digest, Incarnation};
 use crate::error::{Result, StorageError};
@@ -162,6 +163,8 @@ pub(crate) struct Ledger {
     identity: BlobIdentity,
     state: Mutex<State>,
     changed: Condvar,
+    /// Nobody is to wait for digests any more. Set under the lock of `state`, so that nobody begins to wait meanwhile.
+    interrupted: AtomicBool,
 }
 
 impl Ledger {
@@ -172,7 +175,12 @@ impl Ledger {
         let earlier = all.iter().map(Segment::block).collect();
         let version = u64::from(!claimed.is_empty());
         let state = State { segments, version, earlier, ..State::default() };
-        Self { identity, state: Mutex::new(state), changed: Condvar::default() }
+        Self {
+            identity,
+            state: Mutex::new(state),
+            changed: Condvar::default(),
+            interrupted: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn identity(&self) -> &BlobIdentity {
@@ -294,19 +302,31 @@ impl Ledger {
         self.state.lock().sealed = false;
     }
 
-    /// Waits until all bytes are hashed; the missing ranges when the hasher found damage.
-    pub(crate) fn wait_for_digests(&self) -> std::result::Result<Digests, Vec<Range<u64>>> {
+    /// Waits until all bytes are hashed; the missing ranges when the hasher found damage, `None` after
+    /// [`interrupt`](Self::interrupt).
+    pub(crate) fn wait_for_digests(&self) -> std::result::Result<Option<Digests>, Vec<Range<u64>>> {
         let mut state = self.state.lock();
         loop {
             let missing = state.segments.missing(self.identity.size);
             if !missing.is_empty() {
                 return Err(missing);
             }
-            if let Some(digests) = state.digests {
-                return Ok(digests);
+            if state.digests.is_some() || self.is_interrupted() {
+                return Ok(state.digests);
             }
             state = self.changed.wait(state);
         }
+    }
+
+    /// From now on nobody waits for digests.
+    pub(crate) fn interrupt(&self) {
+        let state = self.state.lock();
+        self.interrupted.store(true, Ordering::Relaxed);
+        self.wake(state);
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// Forgets all bytes: they are not what was expected.

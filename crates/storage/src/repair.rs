@@ -100,14 +100,16 @@ impl Hasher {
         outcome
     }
 
-    /// Drops the blocks that the disk gives back otherwise than they were written; true when there are any.
+    /// Drops the blocks that the disk gives back otherwise than they were written; true when there are any. Looks at no more of
+    /// them once the ledger is interrupted.
     pub(crate) fn drop_damaged(&self) -> bool {
         let (segments, size) = (self.ledger.segments(), self.ledger.identity().size);
         let read = |offset, bytes: &mut [u8]| self.placement.read_at(offset, bytes);
         let check = BlockCheck { size, segments: &segments, read };
         let mut buffer = Vec::new();
         let damaged = |block: &u64| !matches!(check.check(*block, &mut buffer), Ok(None));
-        let damaged: Vec<u64> = (0..size.div_ceil(BLOCK_SIZE)).filter(damaged).collect();
+        let blocks = (0..size.div_ceil(BLOCK_SIZE)).take_while(|_| !self.ledger.is_interrupted());
+        let damaged: Vec<u64> = blocks.filter(damaged).collect();
         for block in &damaged {
             self.ledger.drop_range(&(block * BLOCK_SIZE..size.min((block + 1) * BLOCK_SIZE)));
         }

@@ -5,6 +5,7 @@ mod child;
 mod churn;
 mod decoding;
 pub(crate) mod fixture;
+mod interrupting;
 mod limits;
 #[path = "../../../testing/mutation.rs"]
 mod mutation;
