@@ -1,17 +1,19 @@
 //! Which quants go when there is too much: complete ones, the least recently used first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod commit;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use tabagent_storage::{
-    BlobName, BlobRecord, Blobs, EndpointId, FileMetadata, Files, Key, ManifestQuant, ManifestRecord,
-    Manifests, Quants, ReadTransaction, RepoScope, Uses, WriteTransaction,
+    BlobName, Key, Manifests, ReadTransaction, RepoScope, StorageError, Uses, WriteTransaction,
 };
 
-use crate::clock::now_ms;
+use self::commit::{Candidate, Commit};
 use crate::error::{Error, Result};
 use crate::inner::Inner;
-use crate::lookup::scope_of;
 use crate::remove::{RemoveReport, forget, merged};
 use crate::status::Probe;
 
@@ -22,38 +24,52 @@ pub(crate) struct Claim<'a> {
     pub(crate) places: &'a [u32],
 }
 
-/// How often a plan is made anew when another process used or kept meanwhile what was to go.
-const PLANS: usize = 3;
+/// How many plans in a row may come to nothing, because other processes used or kept meanwhile what was to go.
+const CROSSED: usize = 8;
 
 /// Makes `needed` more bytes fit under `limit`. Removes nothing when all that may go is not enough.
 pub(crate) fn make_room(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_>) -> Result<()> {
-    for _ in 0..PLANS {
-        if make_room_once(inner, limit, needed, claim)? {
-            return Ok(());
-        }
-    }
-    Ok(())
+    make_room_between(inner, limit, needed, claim, || {})
 }
 
-/// True when there is enough room, without anything having gone.
-fn make_room_once(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_>) -> Result<bool> {
-    let usage = inner.store.usage()?;
-    let stored = usage.bytes + usage.partial_bytes;
-    let over = stored.saturating_add(needed).saturating_sub(limit);
-    if over == 0 {
-        return Ok(true);
+/// As [`make_room`]; `between` runs between each plan and its execution.
+///
+/// It ends: each turn either finds enough room or too little that may go, or makes some, or counts as crossed.
+fn make_room_between(
+    inner: &Inner,
+    limit: u64,
+    needed: u64,
+    claim: &Claim<'_>,
+    mut between: impl FnMut(),
+) -> Result<()> {
+    let (mut crossed, mut least) = (0, u64::MAX);
+    while crossed < CROSSED {
+        let usage = inner.store.usage()?;
+        let stored = usage.bytes + usage.partial_bytes;
+        let over = stored.saturating_add(needed).saturating_sub(limit);
+        if over == 0 {
+            return Ok(());
+        }
+        // What another process removed is progress, too.
+        crossed = if stored < least { 1 } else { crossed + 1 };
+        least = least.min(stored);
+        let mut plan = Plan::make(inner, over, Some(claim))?;
+        if plan.freed < over {
+            return Err(Error::OverLimit {
+                path: inner.store.root().to_owned(),
+                limit,
+                needed,
+                available: limit.saturating_add(plan.freed).saturating_sub(stored),
+            });
+        }
+        between();
+        plan.carry_out(inner)?;
     }
-    let mut plan = Plan::make(inner, over, Some(claim))?;
-    if plan.freed < over {
-        return Err(Error::OverLimit {
-            path: inner.store.root().to_owned(),
-            limit,
-            needed,
-            available: limit.saturating_add(plan.freed).saturating_sub(stored),
-        });
-    }
-    plan.carry_out(inner)?;
-    Ok(false)
+    Err(Error::Storage(StorageError::InUse {
+        what: format!("what is to make room for {needed} bytes under the size limit"),
+        reason: "other processes use, keep or store files all the time; call again later, or raise the limit"
+            .to_owned(),
+    }))
 }
 
 /// What is to go.
@@ -68,36 +84,6 @@ pub(crate) struct Plan {
     pub(crate) blobs: u64,
     /// Bytes of these blobs.
     pub(crate) freed: u64,
-}
-
-/// One commit with stored files.
-struct Commit {
-    scope: RepoScope,
-    /// Stored files by their place in the listing.
-    stored: HashMap<u32, FileMetadata>,
-    /// How many complete or running quants need each of them.
-    needs: HashMap<u32, u32>,
-    /// Paths to forget.
-    paths: BTreeSet<String>,
-    /// Quants to forget, and how they were when that was decided.
-    quants: BTreeMap<String, LastUse>,
-}
-
-/// When a quant was used last.
-#[derive(Clone)]
-struct LastUse {
-    /// The blobs that tell.
-    blobs: Vec<BlobName>,
-    ms: u64,
-}
-
-/// A quant that may go.
-struct Candidate {
-    /// Place of its commit in the plan.
-    commit: usize,
-    name: String,
-    files: Vec<u32>,
-    last_use: LastUse,
 }
 
 impl Plan {
@@ -196,119 +182,6 @@ impl Plan {
         }
         Ok(self)
     }
-}
-
-impl Commit {
-    fn read(txn: &ReadTransaction<'_>, record: &ManifestRecord) -> Result<Self> {
-        let scope = scope_of(&EndpointId::of(&record.endpoint), record);
-        let mut stored = HashMap::new();
-        for (place, file) in (0..).zip(&record.files) {
-            if let Some(file) = txn.get::<Files>(&Key::file(&scope, &file.path))? {
-                stored.insert(place, file);
-            }
-        }
-        Ok(Self { scope, stored, needs: HashMap::new(), paths: BTreeSet::new(), quants: BTreeMap::new() })
-    }
-
-    /// Counts what a complete or running quant needs. When it was last used, if it may go: it is complete, no process downloads
-    /// it, it is not to be kept, and no handle in this process has a file of it open.
-    fn consider(
-        &mut self,
-        probe: &Probe<'_>,
-        txn: &ReadTransaction<'_>,
-        record: &ManifestRecord,
-        quant: &ManifestQuant,
-        opened: &HashSet<BlobName>,
-    ) -> Result<Option<LastUse>> {
-        let stored: Vec<BlobName> = quant
-            .files
-            .iter()
-            .filter_map(|place| self.stored.get(place))
-            .map(FileMetadata::blob_name)
-            .collect();
-        let live = !stored.is_empty() && probe.is_downloading(&self.scope, &quant.name);
-        let complete = stored.len() == quant.files.len();
-        if live || complete {
-            self.need(&quant.files);
-        }
-        let history = txn.get::<Quants>(&Key::quant(&self.scope, &quant.name))?;
-        let keep = history.is_some_and(|history| history.keep);
-        if live || !complete || keep || stored.iter().any(|name| opened.contains(name)) {
-            return Ok(None);
-        }
-        Ok(Some(self.last_use(txn, record, quant)?))
-    }
-
-    fn need(&mut self, places: &[u32]) {
-        for place in places {
-            *self.needs.entry(*place).or_default() += 1;
-        }
-    }
-
-    /// By the files that no other quant of the listing has: a tokenizer is opened for all of them.
-    fn last_use(
-        &self,
-        txn: &ReadTransaction<'_>,
-        record: &ManifestRecord,
-        quant: &ManifestQuant,
-    ) -> Result<LastUse> {
-        let others = record.quants.iter().filter(|other| other.name != quant.name);
-        let theirs: HashSet<u32> = others.flat_map(|other| &other.files).copied().collect();
-        let mut own: Vec<u32> = quant.files.iter().filter(|place| !theirs.contains(place)).copied().collect();
-        if own.is_empty() {
-            own.clone_from(&quant.files);
-        }
-        let own = own.iter().filter_map(|place| self.stored.get(place));
-        let blobs: Vec<BlobName> = own.map(FileMetadata::blob_name).collect();
-        let ms = newest_use(&blobs, |key| txn.get::<Blobs>(key))?;
-        Ok(LastUse { blobs, ms })
-    }
-
-    /// Whether its quants that are to go have not been used or kept since that was decided.
-    fn is_unchanged(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<bool> {
-        for (name, last_use) in &self.quants {
-            let history = txn.get::<Quants>(&Key::quant(&self.scope, name))?;
-            let used_ms = newest_use(&last_use.blobs, |key| txn.get::<Blobs>(key))?;
-            if history.is_some_and(|history| history.keep) || used_ms != last_use.ms {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn has(&self, repo: &str, quant: &str) -> bool {
-        self.scope.repo == repo && self.quants.contains_key(quant)
-    }
-
-    /// The files that go with the quant: those that no other one needs.
-    fn give_up(&mut self, quant: Candidate) -> Vec<FileMetadata> {
-        let mut gone = Vec::new();
-        for place in quant.files {
-            let needs = self.needs.entry(place).or_default();
-            *needs = needs.saturating_sub(1);
-            if *needs == 0
-                && let Some(file) = self.stored.get(&place)
-                && self.paths.insert(file.path.clone())
-            {
-                gone.push(file.clone());
-            }
-        }
-        self.quants.insert(quant.name, quant.last_use);
-        gone
-    }
-}
-
-/// A time to come is one of a clock that has been set back since, and tells nothing.
-fn newest_use(
-    blobs: &[BlobName],
-    get: impl Fn(&Key) -> tabagent_storage::Result<Option<BlobRecord>>,
-) -> tabagent_storage::Result<u64> {
-    let (mut newest, now) = (0, now_ms());
-    for name in blobs {
-        let used_ms = get(&Key::blob(name))?.map_or(0, |blob| blob.last_use_ms);
-        newest = newest.max(if used_ms > now { 0 } else { used_ms });
-    }
-    Ok(newest)
 }
 
 fn uses_of(txn: &ReadTransaction<'_>, name: &BlobName) -> Result<u64> {

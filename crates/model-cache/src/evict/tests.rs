@@ -1,0 +1,161 @@
+use std::sync::Arc;
+
+use tabagent_storage::{
+    Blobs, Digest, Files, ManifestFile, ManifestQuant, ManifestRecord, QuantRecord, Quants, StorageRegistry,
+};
+
+use super::*;
+use crate::clock::now_ms;
+use crate::lookup::scope_of;
+use crate::options::CacheOptions;
+use crate::transfer::publish;
+
+/// Bytes of each quant's one file.
+const SIZE: u64 = 100_000;
+
+const HOUR: u64 = 3_600_000;
+
+fn open(folder: &tempfile::TempDir) -> Arc<Inner> {
+    let registry = StorageRegistry::new(folder.path());
+    Arc::new(Inner::open(&registry, "store".as_ref(), CacheOptions::default()).unwrap())
+}
+
+fn bytes(repo: &str) -> Vec<u8> {
+    repo.bytes().cycle().take(usize::try_from(SIZE).unwrap()).collect()
+}
+
+fn name(repo: &str) -> BlobName {
+    BlobName::of(&bytes(repo))
+}
+
+/// A repository with one quant, stored, and used last so long ago.
+fn add(inner: &Inner, repo: &str, unused_ms: u64) -> RepoScope {
+    let file = ManifestFile {
+        path: "model".to_owned(),
+        size: SIZE,
+        sha256: Some(name(repo).0),
+        git_sha1: None,
+        role: "weights".to_owned(),
+    };
+    let record = ManifestRecord {
+        endpoint: inner.options.endpoint.clone(),
+        repo: repo.to_owned(),
+        commit: "c0ffee".to_owned(),
+        pipeline_task: None,
+        library_name: None,
+        license: None,
+        tags: Vec::new(),
+        gated: false,
+        scanned_at_ms: 1,
+        files: vec![file.clone()],
+        quants: vec![ManifestQuant { name: "q4".to_owned(), format: "gguf".to_owned(), files: vec![0] }],
+        shared: Vec::new(),
+    };
+    let scope = scope_of(&inner.endpoint, &record);
+    inner.store.write(|txn| txn.put::<Manifests>(&Key::manifest(&scope), &record)).unwrap();
+    let digest = Digest::Sha256(name(repo).0);
+    let owned = scope.clone();
+    inner.store.put_bytes(&bytes(repo), &digest, move |txn, name| publish(txn, &owned, &file, name)).unwrap();
+    set_used(inner, repo, now_ms() - unused_ms);
+    scope
+}
+
+/// As another process does that opens the file.
+fn set_used(inner: &Inner, repo: &str, ms: u64) {
+    let key = Key::blob(&name(repo));
+    inner
+        .store
+        .write(|txn| {
+            let mut blob = txn.get::<Blobs>(&key)?.unwrap();
+            blob.last_use_ms = ms;
+            txn.put::<Blobs>(&key, &blob)
+        })
+        .unwrap();
+}
+
+fn is_stored(inner: &Inner, scope: &RepoScope) -> bool {
+    inner.read(|txn| Ok(txn.get::<Files>(&Key::file(scope, "model"))?.is_some())).unwrap()
+}
+
+/// Three repositories, the first one unused for longest, in a cache that has room for them.
+fn three(inner: &Inner) -> [RepoScope; 3] {
+    [("a", 3), ("b", 2), ("c", 1)].map(|(repo, hours)| add(inner, repo, hours * HOUR))
+}
+
+/// Makes room for as much as one of three takes; `meanwhile` is told how many plans there were before.
+fn make_room_for_one(inner: &Inner, mut meanwhile: impl FnMut(usize)) -> Result<()> {
+    let nowhere = RepoScope { endpoint: inner.endpoint.clone(), repo: String::new(), commit: String::new() };
+    let claim = Claim { scope: &nowhere, places: &[] };
+    let mut plans = 0;
+    make_room_between(inner, 3 * SIZE, SIZE, &claim, || {
+        meanwhile(plans);
+        plans += 1;
+    })
+}
+
+fn stored(inner: &Inner, scopes: &[RepoScope; 3]) -> [bool; 3] {
+    scopes.each_ref().map(|scope| is_stored(inner, scope))
+}
+
+#[test]
+fn the_least_recently_used_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = open(&folder);
+    let scopes = three(&inner);
+    make_room_for_one(&inner, |plan| assert_eq!(plan, 0)).unwrap();
+    assert_eq!(stored(&inner, &scopes), [false, true, true]);
+}
+
+#[test]
+fn what_is_used_or_kept_between_plan_and_removal_stays_and_another_one_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = open(&folder);
+    let scopes = three(&inner);
+    let keep = QuantRecord {
+        name: "q4".to_owned(),
+        updated_at_ms: 1,
+        completed_at_ms: None,
+        keep: true,
+        fault: None,
+    };
+    make_room_for_one(&inner, |plan| match plan {
+        0 => set_used(&inner, "a", now_ms()),
+        1 => inner.store.write(|txn| txn.put::<Quants>(&Key::quant(&scopes[1], "q4"), &keep)).unwrap(),
+        _ => {}
+    })
+    .unwrap();
+    assert_eq!(stored(&inner, &scopes), [true, true, false]);
+}
+
+#[test]
+fn what_another_process_removes_is_not_removed_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = open(&folder);
+    let scopes = three(&inner);
+    let remove = |scope: &RepoScope| {
+        let (paths, quants) = (["model".to_owned()].into(), ["q4".to_owned()].into());
+        forget(&inner, scope.clone(), paths, quants, |_| Ok(true)).unwrap();
+    };
+    make_room_for_one(&inner, |_| remove(&scopes[2])).unwrap();
+    assert!(!is_stored(&inner, &scopes[2]) && is_stored(&inner, &scopes[1]));
+}
+
+#[test]
+fn the_limit_is_never_passed_in_silence_and_nothing_waits_forever() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = open(&folder);
+    let scopes = three(&inner);
+    let start = now_ms() - HOUR;
+    let mut plans = 0;
+    let refused = make_room_for_one(&inner, |plan| {
+        plans = plan as u64 + 1;
+        for repo in ["a", "b", "c"] {
+            set_used(&inner, repo, start + plans);
+        }
+    });
+    let error = refused.unwrap_err();
+    assert_eq!((error.code(), plans), ("ERR_IN_USE", CROSSED as u64));
+    assert!(error.to_string().contains("raise the limit"), "{error}");
+    assert_eq!(stored(&inner, &scopes), [true; 3]);
+    make_room_for_one(&inner, |_| {}).unwrap();
+}
