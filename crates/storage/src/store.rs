@@ -150,7 +150,7 @@ fn check_file_system(root: &Path) -> Result<()> {
     match kind {
         Some(kind) => Err(StorageError::UnsupportedFilesystem {
             path: root.to_owned(),
-            reason: format!("{kind} is a network file system"),
+            reason: format!("it is on {kind}, which other machines may use as well"),
         }),
         None => Ok(()),
     }

@@ -113,50 +113,9 @@ fn retry(mut call: impl FnMut() -> rustix::io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Name of the network file system that holds `path`, if it is one. libmdbx knows some of them only.
-pub(crate) fn network_file_system(path: &Path) -> io::Result<Option<&'static str>> {
-    let kind = rustix::fs::statfs(path)?.f_type;
-    Ok(network_name(kind.cast_unsigned() & 0xFFFF_FFFF))
-}
-
-/// By the number that Linux tells a kind of file system by (`linux/magic.h`, and those of drivers outside it).
-fn network_name(kind: u64) -> Option<&'static str> {
-    Some(match kind {
-        0x6969 => "NFS",
-        0x517B | 0xFF53_4D42 | 0xFE53_4D42 => "SMB",
-        0x00C3_6400 => "Ceph",
-        0x5346_414F | 0x6B41_4653 => "AFS",
-        0x7375_7245 => "Coda",
-        0x564C => "NCP",
-        0x0BD0_0BD0 => "Lustre",
-        0x4750_4653 => "GPFS",
-        0x1983_0326 => "BeeGFS",
-        _ => return None,
-    })
-}
-
 /// Memory mappings a process may have (`vm.max_map_count`; the kernel's default when it cannot be read).
 pub(crate) fn mapping_limit() -> u64 {
     const DEFAULT: u64 = 65_530;
     let text = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
     text.trim().parse().unwrap_or(DEFAULT)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn network_file_systems_are_told_from_local_ones() {
-        let named = [(0xFE53_4D42, "SMB"), (0x00C3_6400, "Ceph"), (0x6969, "NFS")];
-        for (kind, name) in named {
-            assert_eq!(network_name(kind), Some(name));
-        }
-        for (kind, name) in
-            [(0xEF53, "ext4"), (0x5846_5342, "XFS"), (0x9123_683E, "btrfs"), (0x0102_1994, "tmpfs")]
-        {
-            assert_eq!(network_name(kind), None, "{name}");
-        }
-        assert_eq!(network_file_system(&std::env::temp_dir()).unwrap(), None);
-    }
 }

@@ -10,6 +10,11 @@ mod clone_range;
 pub(crate) use clone_range::clone_range;
 
 #[cfg(target_os = "linux")]
+mod network;
+#[cfg(target_os = "linux")]
+pub(crate) use network::network_file_system;
+
+#[cfg(target_os = "linux")]
 mod resident;
 #[cfg(target_os = "linux")]
 pub(crate) use resident::is_resident;
