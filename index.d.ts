@@ -439,7 +439,7 @@ export declare class ModelCache implements AsyncDisposable {
      * For a branch that was, the request is conditional: where nothing has changed, no listing is sent again. Offline, or
      * when the endpoint does not answer that request (no network, overload, a server error: there is no second try then),
      * it answers from what was scanned before, and says so with `stale`. Everything else takes the newest scanned listing
-     * of a branch as it is.
+     * of a branch as it is. With `headers` there are more requests, for quants that no name tells apart.
      *
      * Fails with `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`, `ERR_RATE_LIMITED`,
      * `ERR_OFFLINE`, `ERR_NETWORK` or `ERR_HTTP`.
@@ -995,6 +995,20 @@ export declare interface ScanOptions extends RevisionOptions {
      * @defaultValue `false`
      */
     refresh?: boolean;
+    /**
+     * Read the headers of files too, where no name says how a quant's weights are stored, and name the quant by that:
+     * `model.gguf` becomes `Q4_K_M`, `model.safetensors` becomes `bf16`. Names that files or the endpoint give stay as they
+     * are. Of such a quant the largest part is asked (its first file), with at most 16 requests, and up to 32 quants in one
+     * call; what is stored is read from the store. Nothing of it counts as downloaded. The names last: later scans,
+     * manifests and calls of all processes have them, also for other commits with the same file. The name from before
+     * is still understood where a quant is named. A quant that is being downloaded keeps its name until a later scan.
+     *
+     * Offline, and where the answer is `stale`, only headers of stored files are read. Otherwise a header that the
+     * endpoint does not give fails the call; the listing is stored by then.
+     *
+     * @defaultValue `false`
+     */
+    headers?: boolean;
     /** Ends this call with `signal.reason`. */
     signal?: AbortSignal;
 }

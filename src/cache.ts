@@ -126,7 +126,7 @@ export class ModelCache implements AsyncDisposable {
    * For a branch that was, the request is conditional: where nothing has changed, no listing is sent again. Offline, or
    * when the endpoint does not answer that request (no network, overload, a server error: there is no second try then),
    * it answers from what was scanned before, and says so with `stale`. Everything else takes the newest scanned listing
-   * of a branch as it is.
+   * of a branch as it is. With `headers` there are more requests, for quants that no name tells apart.
    *
    * Fails with `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`, `ERR_RATE_LIMITED`,
    * `ERR_OFFLINE`, `ERR_NETWORK` or `ERR_HTTP`.

@@ -135,6 +135,20 @@ export interface ScanOptions extends RevisionOptions {
    * @defaultValue `false`
    */
   refresh?: boolean
+  /**
+   * Read the headers of files too, where no name says how a quant's weights are stored, and name the quant by that:
+   * `model.gguf` becomes `Q4_K_M`, `model.safetensors` becomes `bf16`. Names that files or the endpoint give stay as they
+   * are. Of such a quant the largest part is asked (its first file), with at most 16 requests, and up to 32 quants in one
+   * call; what is stored is read from the store. Nothing of it counts as downloaded. The names last: later scans,
+   * manifests and calls of all processes have them, also for other commits with the same file. The name from before
+   * is still understood where a quant is named. A quant that is being downloaded keeps its name until a later scan.
+   *
+   * Offline, and where the answer is `stale`, only headers of stored files are read. Otherwise a header that the
+   * endpoint does not give fails the call; the listing is stored by then.
+   *
+   * @defaultValue `false`
+   */
+  headers?: boolean
   /** Ends this call with `signal.reason`. */
   signal?: AbortSignal
 }
@@ -268,6 +282,7 @@ export const revisionSchema: Schema<RevisionOptions> = { revision: checkString }
 export const scanSchema: Schema<ScanOptions> = {
   ...revisionSchema,
   refresh: checkBoolean,
+  headers: checkBoolean,
   signal: checkSignal,
 }
 

@@ -35,7 +35,7 @@ test('the commands of the README run as they stand', async (t) => {
 })
 
 test('the commands of the page run as they stand', async (t) => {
-  t.is(await runCommands(t, PAGE, 'acme/model'), 14)
+  t.is(await runCommands(t, PAGE, 'acme/model'), 15)
 })
 
 test('the page lists exactly the commands and the common options there are', async (t) => {

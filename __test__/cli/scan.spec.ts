@@ -1,4 +1,5 @@
 import test from 'ava'
+import { safetensorsFile } from '../support/model-file.js'
 import { ggufFiles, onnxFiles } from '../support/repository.js'
 import { type Bench, openBench } from './command.js'
 import { HAS_TERMINALS } from './terminal.js'
@@ -29,6 +30,19 @@ test('scan shows the quants with sizes and status, the files and what all share'
   t.true(lines.includes('q4     onnx    300 kB  not stored  onnx/model_q4.onnx'))
   t.true(lines.includes('Every size includes what all quants share (3 files, 76 B):'))
   t.true(lines.includes('  config.json, tokenizer.json, tokenizer_config.json'))
+})
+
+test('scan --headers names a quant that no name does, and pull knows it by both names', async (t) => {
+  const file = safetensorsFile({ w: { dtype: 'BF16', shape: [100_000], bytes: 200_000 } })
+  const bench = await openBench(t, { [REPO]: { 'model.safetensors': file } })
+  t.regex(
+    await bench.print('scan', REPO),
+    /^model +safetensors +200\.\d kB +not stored +model\.safetensors$/m,
+  )
+  t.regex(await bench.print('scan', REPO, '--headers'), /^bf16 +safetensors +200/m)
+  t.regex(await bench.print('scan', REPO), /^bf16 +safetensors +200/m)
+  t.regex(await bench.print('pull', REPO, '-q', 'bf16'), /^acme\/model bf16: 1 file/m)
+  t.regex(await bench.print('pull', REPO, '-q', 'model'), /^acme\/model model: 1 file/m)
 })
 
 test('scan --files lists every file once', async (t) => {

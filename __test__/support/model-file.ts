@@ -15,15 +15,19 @@ export function safetensorsFile(
   return Buffer.concat([u64(document.length), document, randomBytes(end, 'safetensors')])
 }
 
-/** A GGUF file of an architecture, with a vocabulary of `tokens` and two tensors of 256 by `rows` numbers in Q8_0. */
-export function ggufFile(architecture: string, tokens: number, rows: number): Buffer {
+/**
+ * A GGUF file of an architecture, with a vocabulary of `tokens` and two tensors of 256 by `rows` numbers in Q8_0. With
+ * `fileType` it says at the end of its keys which mixture of types it is, as a quantized file does.
+ */
+export function ggufFile(architecture: string, tokens: number, rows: number, fileType?: number): Buffer {
   const vocabulary = Array.from({ length: tokens }, (_, token) => text(`token ${token}`))
   const bytes = (256 / 32) * 34 * rows
   const head = Buffer.concat([
-    ...[Buffer.from('GGUF'), u32(3), u64(2), u64(3)],
+    ...[Buffer.from('GGUF'), u32(3), u64(2), u64(fileType === undefined ? 3 : 4)],
     ...[text('general.architecture'), u32(8), text(architecture)],
     ...[text('llama.context_length'), u32(4), u32(4096)],
     ...[text('tokenizer.ggml.tokens'), u32(9), u32(8), u64(tokens), ...vocabulary],
+    ...(fileType === undefined ? [] : [text('general.file_type'), u32(4), u32(fileType)]),
     ...[text('token_embd.weight'), u32(2), u64(256), u64(rows), u32(8), u64(0)],
     ...[text('output.weight'), u32(2), u64(256), u64(rows), u32(8), u64(bytes)],
   ])

@@ -38,7 +38,13 @@ test('there is a store of the first format', (t) => {
 
 for (const archive of ARCHIVES) {
   test(`${archive}: all that an earlier version stored is there, and intact`, async (t) => {
-    const cache = await open(t, await unpacked(t, archive))
+    const path = await unpacked(t, archive)
+    const reader = await ModelCache.open({ path, endpoint: old.ENDPOINT, offline: true, readOnly: true })
+    // It has no tables that came later.
+    const known = reader.getManifest(old.REPO)
+    t.deepEqual(await reader.scanRepo(old.REPO, { headers: true }), known && { ...known, stale: true })
+    await reader.close()
+    const cache = await open(t, path)
     assertOldFiles(t, cache)
     const manifest = cache.getManifest(old.OTHER_NAME)
     t.is(manifest?.repo, old.REPO)

@@ -20,8 +20,16 @@ export function quantItem(cache: ModelCache, manifest: Manifest, name: string): 
     quant: quant?.name ?? name,
     files: quant?.files ?? [],
     async bring(options) {
-      const stored = await cache.downloadQuant(repo, name, options)
-      return findQuant(stored, name)?.files ?? []
+      // Headers may have told another name than the one it is asked by.
+      let called = name
+      const stored = await cache.downloadQuant(repo, name, {
+        ...options,
+        onProgress(progress) {
+          called = progress.quant ?? called
+          options.onProgress?.(progress)
+        },
+      })
+      return findQuant(stored, called)?.files ?? []
     },
   }
 }

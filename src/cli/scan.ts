@@ -9,6 +9,7 @@ import { count } from './text.js'
 
 interface ScanFlags {
   files?: boolean
+  headers?: boolean
 }
 
 export function addScan(program: Command): void {
@@ -17,13 +18,18 @@ export function addScan(program: Command): void {
     .description('see what a repository has: quants, sizes, what of them is stored')
     .argument('<repo>', 'name or owner/name')
     .option('--files', 'list every file')
+    .option('--headers', 'read headers of files where no name says how a quant is stored')
     .action(perform(scan))
 }
 
 async function scan(session: Session<ScanFlags>, repo: string): Promise<void> {
   const { output, options, signal } = session
   const cache = await session.open()
-  const manifest = await cache.scanRepo(repo, { ...session.revision, signal })
+  const manifest = await cache.scanRepo(repo, {
+    ...session.revision,
+    ...(options.headers && { headers: true }),
+    signal,
+  })
   noteStale(output, manifest)
   output.result(manifest, () => {
     printHead(output, manifest)

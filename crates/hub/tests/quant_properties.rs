@@ -8,10 +8,10 @@
 
 mod listing_table;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use listing_table::cases;
-use tabagent_hub::quant::{Detection, Hints, Role, SourceFile, detect};
+use tabagent_hub::quant::{DetectedQuant, Detection, Hints, Role, SourceFile, detect, detect_with};
 
 const TABLES: [&str; 4] = [
     include_str!("listings/onnx.txt"),
@@ -65,7 +65,35 @@ fn check(paths: &[(String, u64)], hints: &Hints) -> Detection {
             shown()
         );
     }
+    check_told(&files, hints, &detection);
     detection
+}
+
+/// Whatever headers say: the same quants, each with a name of its own, and no other name for those whose header was not asked for.
+fn check_told(files: &[SourceFile<'_>], hints: &Hints, plain: &Detection) {
+    let words = ["fp16", "Q4_K_M", "bf16", "q8", "int8"];
+    let mut asked = Vec::new();
+    let told = detect_with(files, hints, |index| {
+        asked.push(index);
+        words.get((index + files.len()) % 7).map(|word| (*word).to_owned())
+    });
+    assert_eq!((&told.roles, &told.shared), (&plain.roles, &plain.shared));
+    let by_files = |quants: &[DetectedQuant]| -> HashMap<Vec<usize>, HashSet<String>> {
+        let mut names: HashMap<_, HashSet<_>> = HashMap::new();
+        for quant in quants {
+            names.entry(quant.files.clone()).or_default().insert(quant.name.clone());
+        }
+        names
+    };
+    let (before, after) = (by_files(&plain.quants), by_files(&told.quants));
+    assert!(before.keys().all(|files| after.contains_key(files)) && before.len() == after.len());
+    let names: HashSet<String> = told.quants.iter().map(|quant| quant.name.to_lowercase()).collect();
+    assert_eq!(names.len(), told.quants.len(), "{:#?}", told.quants);
+    for (own, names) in before {
+        if !own.iter().any(|file| asked.contains(file)) {
+            assert_eq!(Some(&names), after.get(&own), "settled");
+        }
+    }
 }
 
 /// Everything the tables know about files and about repositories.

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use tabagent_storage::ManifestRecord;
+use tabagent_storage::{ManifestRecord, ReadTransaction, RepoScope};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::file::FileInfo;
 use crate::history::fault_of;
 use crate::inner::Inner;
+use crate::lookup::scope_of;
 use crate::manifest::Manifest;
 use crate::options::DownloadOptions;
 use crate::repo_name::{MAIN, check_path};
 use crate::runtime::blocking;
 use crate::scan::listing;
+use crate::sorting;
 use crate::status::presence;
 
 /// Downloads a quant.
@@ -24,7 +26,12 @@ pub(crate) async fn quant(
     options: DownloadOptions,
 ) -> Result<Manifest> {
     let record = Arc::new(listing(&inner, &repo, options.revision.as_deref()).await?);
-    let (name, places) = find_quant(&record, &quant)?;
+    let (holder, listed) = (Arc::clone(&inner), Arc::clone(&record));
+    let (name, places) = blocking(inner.tasks.token(), move || {
+        let scope = scope_of(&holder.endpoint, &listed);
+        holder.read(|txn| find_quant(txn, &listed, &scope, &quant))
+    })
+    .await?;
     let mut batch = Batch::open(&inner, &record, Some(name.clone()), places.clone(), &options).await?;
     if batch.is_stored() {
         batch.report_all();
@@ -90,8 +97,13 @@ pub(crate) async fn file(
 }
 
 /// The quant that is asked for, in any case, and the places of its files in the listing.
-pub(crate) fn find_quant(record: &ManifestRecord, asked: &str) -> Result<(String, Vec<u32>)> {
-    let found = record.quants.iter().find(|quant| quant.name.eq_ignore_ascii_case(asked));
+pub(crate) fn find_quant(
+    txn: &ReadTransaction<'_>,
+    record: &ManifestRecord,
+    scope: &RepoScope,
+    asked: &str,
+) -> Result<(String, Vec<u32>)> {
+    let found = sorting::find_quant(txn, record, scope, asked)?;
     let found = found.ok_or_else(|| Error::QuantNotFound {
         repo: record.repo.clone(),
         commit: record.commit.clone(),

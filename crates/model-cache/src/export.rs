@@ -161,7 +161,7 @@ pub(crate) fn find_stored(
         let mut newest = None;
         for scope in (Lookup { txn, endpoint: &inner.endpoint }).scopes(repo, revision)? {
             let Some(record) = txn.get::<Manifests>(&Key::manifest(&scope))? else { continue };
-            let found = find_quant(&record, quant).and_then(|(name, places)| {
+            let found = find_quant(txn, &record, &scope, quant).and_then(|(name, places)| {
                 let files = places.iter().filter_map(|place| record.files.get(*place as usize));
                 for file in files {
                     if txn.get::<Files>(&Key::file(&scope, &file.path))?.is_none() {

@@ -8,7 +8,7 @@ use tabagent_hub::TransferRequest;
 use tabagent_storage::{BlobName, BlobWriter, ManifestFile, RepoScope, StorageError};
 
 use crate::error::{Error, Result};
-use crate::header::{self, Bytes as _, Header, LARGEST_HEADER, Pieces, Stop};
+use crate::header::{self, Bytes as _, Header, LARGEST_HEADER, Pieces, Stop, Telling};
 use crate::inner::Inner;
 use crate::inspection::refused;
 use crate::patch::PatchSink;
@@ -27,6 +27,13 @@ const SHORT_REQUESTS: u32 = 32;
 
 /// After these they ask for twice as much, again and again up to this (1 MiB), so that there are at most a few hundred.
 const LONGEST_JUMP: u64 = 1 << 20;
+
+/// Most requests for what names a quant. Between the weights of ONNX that is enough for the largest of them, and the name is then by
+/// those.
+const MOST_TO_TELL: usize = 16;
+
+/// Most bytes for that (32 MiB).
+const LARGEST_TO_TELL: u64 = 32 << 20;
 
 /// One header that is being fetched.
 pub(crate) struct HeaderRanges {
@@ -60,6 +67,33 @@ impl HeaderRanges {
                 Err(stop) => return Err(self.refused(stop)),
             }
         }
+    }
+
+    /// What the header says of how the weights are quantized, from no more requests than [`MOST_TO_TELL`]. What was fetched is not
+    /// kept: it would take room for the whole file.
+    pub(crate) async fn variant(mut self) -> Result<Option<String>> {
+        loop {
+            let told: Telling;
+            (self, told) = self.tell().await?;
+            match told.missing {
+                Some(range) if self.may_go_on(&range) => self.bring(range).await?,
+                _ => return Ok(told.name),
+            }
+        }
+    }
+
+    fn may_go_on(&self, range: &Range<u64>) -> bool {
+        let fetched: u64 = self.fetched.iter().map(|range| range.end - range.start).sum();
+        self.fetched.len() < MOST_TO_TELL && fetched + (range.end - range.start) <= LARGEST_TO_TELL
+    }
+
+    async fn tell(self) -> Result<(Self, Telling)> {
+        let token = self.inner.tasks.token();
+        blocking(token, move || {
+            let told = header::variant(&self.file.path, &self.pieces);
+            Ok((self, told))
+        })
+        .await
     }
 
     /// Not beside the sockets: a long vocabulary takes a while.

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::history::History;
 use crate::inner::Inner;
 use crate::lookup::scope_of;
-use crate::scan::to_record;
+use crate::sorting::sort;
 use crate::transfer::{MEMORY_LIMIT, publish};
 
 /// Result of what runs in a transaction.
@@ -32,7 +32,7 @@ pub(crate) fn listing(
 ) -> ManifestRecord {
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files.dedup_by(|a, b| a.path == b.path);
-    let mut record = to_record(
+    let mut record = sort(
         &inner.options.endpoint,
         Listing {
             repo: scope.repo.clone(),
@@ -47,7 +47,8 @@ pub(crate) fn listing(
             refused: Vec::new(),
             etag: None,
         },
-    );
+    )
+    .record;
     let gaps = gaps(record.files.iter().map(|file| file.path.as_str()));
     record.quants.retain(|quant| quant.files.iter().all(|file| !gaps.contains(&(*file as usize))));
     record

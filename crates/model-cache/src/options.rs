@@ -68,6 +68,8 @@ pub struct ScanOptions {
     /// Ask for the whole listing, of a commit that was scanned before too, whatever is stored. Default: false. Branches are always
     /// asked for, but answered from the store when the Hub says that nothing has changed.
     pub refresh: bool,
+    /// Read the headers of files too, where no name says how a quant's weights are stored, and name the quant by that. Default: false.
+    pub headers: bool,
 }
 
 /// Options of the downloading calls.

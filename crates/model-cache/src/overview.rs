@@ -9,7 +9,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::ops::ControlFlow;
 
 use tabagent_storage::{
-    Activity, BlobName, Blobs, Files, Key, Manifests, Quants, ReadTransaction, RepoScope,
+    Activity, BlobName, Blobs, Files, Key, Manifests, Quants, ReadTransaction, RepoScope, Sortings,
 };
 
 use crate::error::Result;
@@ -189,6 +189,7 @@ fn state_of(
     scope.commit.hash(&mut hash);
     let seen = Lookup { txn, endpoint: &scope.endpoint }.reference(&scope.repo, revision)?;
     seen.and_then(|seen| Some(seen.commits.first()?.scanned_at_ms)).hash(&mut hash);
+    txn.get::<Sortings>(&Key::sorting(scope))?.map(|sorting| sorting.sorted_at_ms).hash(&mut hash);
     txn.scan::<Quants>(&Key::quants(scope), |key, quant| {
         (key, quant.updated_at_ms, quant.fault.is_some()).hash(&mut hash);
         Ok(ControlFlow::Continue(()))

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tabagent_storage::{
-    BlobName, Files, Imports, Key, ManifestRecord, Manifests, Quants, Refs, RepoScope, StorageError, Store,
-    Uses, WriteTransaction,
+    BlobName, Files, Imports, Key, ManifestRecord, Manifests, Quants, Refs, RepoScope, Sortings,
+    StorageError, Store, Uses, WriteTransaction,
 };
 
 use crate::error::{Error, Result};
@@ -14,6 +14,7 @@ use crate::inner::Inner;
 use crate::lookup::{Lookup, quants_with, scope_of};
 use crate::repo_name::{check_repo, check_revision};
 use crate::runtime::blocking;
+use crate::sorting;
 
 /// What a removal did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,8 +138,7 @@ fn find_quant(inner: &Inner, repo: &str, revision: &str, asked: &str) -> Result<
         let mut newest = None;
         for scope in (Lookup { txn, endpoint: &inner.endpoint }).scopes(repo, revision)? {
             let Some(record) = txn.get::<Manifests>(&Key::manifest(&scope))? else { continue };
-            let name =
-                record.quants.iter().find(|q| q.name.eq_ignore_ascii_case(asked)).map(|q| q.name.clone());
+            let name = sorting::find_quant(txn, &record, &scope, asked)?.map(|quant| quant.name.clone());
             let Some(name) = name else {
                 newest.get_or_insert((record, None));
                 continue;
@@ -339,6 +339,7 @@ impl<'a> Removal<'a> {
     fn forget_listing(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<()> {
         txn.delete::<Manifests>(&Key::manifest(&self.scope))?;
         txn.delete::<Imports>(&Key::import(&self.scope))?;
+        txn.delete::<Sortings>(&Key::sorting(&self.scope))?;
         let mut changed = Vec::new();
         txn.scan::<Refs>(&Key::references(&self.scope.endpoint, &self.scope.repo), |key, mut reference| {
             if reference.forget(&self.scope.commit) {

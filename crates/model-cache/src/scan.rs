@@ -3,80 +3,85 @@
 use std::sync::Arc;
 
 use tabagent_hub::Listing;
-use tabagent_hub::quant::{self, SourceFile};
-use tabagent_storage::{
-    AliasRecord, Aliases, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests, RefRecord, Refs,
-    WriteTransaction,
-};
+use tabagent_hub::quant::Hints;
+use tabagent_storage::{AliasRecord, Aliases, Key, ManifestRecord, RefRecord, Refs, WriteTransaction};
 
-use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::imported::{self, Doubt};
 use crate::inner::Inner;
 use crate::lookup::{Lookup, scope_of};
 use crate::manifest::Manifest;
 use crate::options::ScanOptions;
+use crate::refinement;
 use crate::repo_name::{check_repo, check_revision, is_commit};
 use crate::runtime::blocking;
+use crate::sorting::{self, Sorted};
+use crate::status::Probe;
+
+/// A listing as it is known now.
+pub(crate) struct Found {
+    pub(crate) record: ManifestRecord,
+    /// By what it was sorted; none when an earlier version or an import did that.
+    pub(crate) hints: Option<Hints>,
+    /// The endpoint could not be asked.
+    pub(crate) stale: bool,
+}
 
 /// Scans `repo`, stores what was found, and returns it with the state of its files.
 pub(crate) async fn scan(inner: Arc<Inner>, repo: String, options: ScanOptions) -> Result<Manifest> {
     check_repo(&repo)?;
     let revision = check_revision(options.revision.as_deref())?.to_owned();
-    let (record, stale) = current(&inner, &repo, &revision, options.refresh).await?;
+    let mut found = current(&inner, &repo, &revision, &options).await?;
+    if options.headers {
+        found = refinement::refine(&inner, found).await?;
+    }
     blocking(inner.tasks.token(), move || {
         let probe = inner.probe()?;
-        let manifest = inner.read(|txn| Manifest::assemble(&probe, txn, &record, &revision))?;
-        Ok(Manifest { stale: stale || manifest.stale, ..manifest })
+        let manifest = inner.read(|txn| Manifest::assemble(&probe, txn, &found.record, &revision))?;
+        Ok(Manifest { stale: found.stale || manifest.stale, ..manifest })
     })
     .await
 }
 
 /// The listing as the Hub gives it now, or the stored one: of a commit, offline, or (and then it is stale) when the Hub does not
 /// answer.
-/// One that was made from an import is no more than what is known when the Hub does not answer.
-async fn current(
-    inner: &Arc<Inner>,
-    repo: &str,
-    revision: &str,
-    refresh: bool,
-) -> Result<(ManifestRecord, bool)> {
+/// One that was made from an import is no more than what is known when the Hub does not answer; nor is one whose quants cannot be
+/// named by headers, where that is asked for.
+async fn current(inner: &Arc<Inner>, repo: &str, revision: &str, options: &ScanOptions) -> Result<Found> {
     let stored = stored(inner, repo, revision).await?;
     // The listing of a commit never changes.
-    let immutable = is_commit(revision) && !refresh;
+    let immutable = is_commit(revision) && !options.refresh;
+    let lacks = |stored: &Stored| stored.imported || (options.headers && stored.hints.is_none());
     match stored {
-        Some(stored) if (immutable && !stored.imported) || inner.options.offline => {
-            Ok((stored.record, !immutable))
+        Some(stored) if (immutable && !lacks(&stored)) || inner.options.offline => {
+            Ok(stored.found(!immutable))
         }
         None if inner.options.offline => {
             let what = format!("was never scanned at {revision}");
             Err(Error::Offline { repo: repo.to_owned(), what })
         }
-        Some(stored) => again(inner, repo, revision, stored, refresh).await,
+        Some(stored) => {
+            let whole = options.refresh || lacks(&stored);
+            again(inner, repo, revision, stored, whole).await
+        }
         None => {
             let listing = inner.hub.scan(repo, revision, &inner.closing).await?;
-            Ok((keep(inner, repo, revision, listing).await?, false))
+            keep(inner, repo, revision, listing).await
         }
     }
 }
 
-/// Asks for what is stored already.
-async fn again(
-    inner: &Arc<Inner>,
-    repo: &str,
-    revision: &str,
-    stored: Stored,
-    refresh: bool,
-) -> Result<(ManifestRecord, bool)> {
-    let answer = if refresh {
+/// Asks for what is stored already; for the `whole` of it or for what has changed.
+async fn again(inner: &Arc<Inner>, repo: &str, revision: &str, stored: Stored, whole: bool) -> Result<Found> {
+    let answer = if whole {
         inner.hub.scan(repo, revision, &inner.closing).await.map(Some)
     } else {
         inner.hub.rescan(repo, revision, stored.etag.as_deref(), &inner.closing).await
     };
     match answer {
-        Ok(Some(listing)) => Ok((keep(inner, repo, revision, listing).await?, false)),
-        Ok(None) => Ok((stored.record, false)),
-        Err(error) if error.is_transient() => Ok((stored.record, true)),
+        Ok(Some(listing)) => keep(inner, repo, revision, listing).await,
+        Ok(None) => Ok(stored.found(false)),
+        Err(error) if error.is_transient() => Ok(stored.found(true)),
         Err(error) => Err(error.into()),
     }
 }
@@ -84,11 +89,18 @@ async fn again(
 /// The newest stored listing of a revision.
 struct Stored {
     record: ManifestRecord,
+    hints: Option<Hints>,
     /// For a conditional request; `None` as well when another version of this library sorted the listing into quants, so that the
     /// next scan sorts it anew.
     etag: Option<String>,
     /// It was made from an import, and no scan has confirmed it.
     imported: bool,
+}
+
+impl Stored {
+    fn found(self, stale: bool) -> Found {
+        Found { record: self.record, hints: self.hints, stale }
+    }
 }
 
 /// Goes before a stored `ETag`.
@@ -103,95 +115,65 @@ async fn stored(inner: &Arc<Inner>, repo: &str, revision: &str) -> Result<Option
             let Some((record, etag)) = lookup.listing(&repo, &revision)? else { return Ok(None) };
             let imported = lookup.is_imported(&record)?;
             let etag = etag.and_then(|etag| etag.strip_prefix(SORTED_BY).map(str::to_owned));
-            Ok(Some(Stored { record, etag: etag.filter(|_| !imported), imported }))
+            let hints = sorting::hints(txn, &scope_of(&inner.endpoint, &record))?.filter(|_| !imported);
+            Ok(Some(Stored { record, hints, etag: etag.filter(|_| !imported), imported }))
         })
     })
     .await
 }
 
-/// Sorts the listing into quants and stores it.
-async fn keep(inner: &Arc<Inner>, asked: &str, revision: &str, listing: Listing) -> Result<ManifestRecord> {
+/// Sorts the listing into quants, by the headers that are known too, and stores it.
+async fn keep(inner: &Arc<Inner>, asked: &str, revision: &str, listing: Listing) -> Result<Found> {
     let (inner, asked, revision) = (Arc::clone(inner), asked.to_owned(), revision.to_owned());
     blocking(inner.tasks.token(), move || {
         let etag = listing.etag.as_ref().map(|etag| format!("{SORTED_BY}{etag}"));
-        let record = to_record(&inner.options.endpoint, listing);
+        let mut sorted = sorting::sort(&inner.options.endpoint, listing);
+        let told = inner.read(|txn| sorting::told(txn, &inner.endpoint, &sorted.open))?;
+        if !told.is_empty() {
+            sorted.refine(&told)?;
+        }
         if !inner.is_read_only() {
-            let doubts = inner.store.write(|txn| write(txn, &inner, &asked, &revision, &record, etag))?;
+            let probe = inner.probe()?;
+            let seen = Seen { asked: &asked, revision: &revision, etag };
+            let doubts = inner.store.write(|txn| write(txn, &inner, &probe, &seen, &mut sorted))?;
             if let Some(doubts) = doubts {
-                imported::recheck(&inner, &record, &doubts)?;
+                imported::recheck(&inner, &sorted.record, &doubts)?;
             }
         }
-        Ok(record)
+        Ok(Found { hints: Some(sorted.hints), record: sorted.record, stale: false })
     })
     .await
+}
+
+/// Where a listing was seen.
+struct Seen<'a> {
+    asked: &'a str,
+    revision: &'a str,
+    etag: Option<String>,
 }
 
 /// Stores a listing; gives what stays in doubt of an import when there was one.
 fn write(
     txn: &WriteTransaction<'_>,
     inner: &Inner,
-    asked: &str,
-    revision: &str,
-    record: &ManifestRecord,
-    etag: Option<String>,
+    probe: &Probe<'_>,
+    seen: &Seen<'_>,
+    sorted: &mut Sorted,
 ) -> tabagent_storage::Result<Option<Vec<Doubt>>> {
-    let scope = scope_of(&inner.endpoint, record);
-    let doubts = imported::confirm(txn, &scope, record)?;
-    txn.put::<Manifests>(&Key::manifest(&scope), record)?;
-    let key = Key::reference(&inner.endpoint, &record.repo, revision);
+    let scope = scope_of(&inner.endpoint, &sorted.record);
+    let doubts = imported::confirm(txn, &scope, &sorted.record)?;
+    sorted.store(txn, probe, &scope)?;
+    let record = &sorted.record;
+    let key = Key::reference(&inner.endpoint, &record.repo, seen.revision);
     let mut reference = txn.get::<Refs>(&key)?.unwrap_or(RefRecord { commits: Vec::new(), etag: None });
-    reference.observe(&record.commit, record.scanned_at_ms, etag);
+    reference.observe(&record.commit, record.scanned_at_ms, seen.etag.clone());
     txn.put::<Refs>(&key, &reference)?;
     // The Hub ignores case and follows renames; so does a later look-up without network.
     let alias = AliasRecord { repo: record.repo.clone() };
-    for name in [asked, &record.repo] {
+    for name in [seen.asked, &record.repo] {
         txn.put::<Aliases>(&Key::alias(&inner.endpoint, name), &alias)?;
     }
     Ok(doubts)
-}
-
-/// Sorts a listing into quants.
-pub(crate) fn to_record(endpoint: &str, listing: Listing) -> ManifestRecord {
-    let sources: Vec<SourceFile<'_>> =
-        listing.files.iter().map(|file| SourceFile { path: &file.path, size: file.size }).collect();
-    let detection = quant::detect(&sources, &listing.hints);
-    let quants = detection.quants.iter().map(|quant| ManifestQuant {
-        name: quant.name.clone(),
-        format: quant.format.as_str().to_owned(),
-        files: indices(&quant.files),
-    });
-    let quants = quants.collect();
-    let files = listing.files.iter().zip(&detection.roles).map(|(file, role)| {
-        let (sha256, git_sha1) = match file.digest {
-            tabagent_hub::Digest::Sha256(digest) => (Some(digest), None),
-            tabagent_hub::Digest::GitSha1(digest) => (None, Some(digest)),
-        };
-        ManifestFile {
-            path: file.path.clone(),
-            size: file.size,
-            sha256,
-            git_sha1,
-            role: role.as_str().to_owned(),
-        }
-    });
-    ManifestRecord {
-        endpoint: endpoint.to_owned(),
-        files: files.collect(),
-        quants,
-        shared: indices(&detection.shared),
-        repo: listing.repo,
-        commit: listing.commit,
-        pipeline_task: listing.pipeline_task,
-        library_name: listing.library_name,
-        license: listing.license,
-        tags: listing.tags,
-        gated: listing.gated,
-        scanned_at_ms: now_ms(),
-    }
-}
-
-fn indices(from: &[usize]) -> Vec<u32> {
-    from.iter().filter_map(|index| u32::try_from(*index).ok()).collect()
 }
 
 /// The listing a download works from: the stored one, else a new one. What was imported may lack what is asked for.
@@ -204,6 +186,6 @@ pub(crate) async fn listing(
     let revision = check_revision(revision)?;
     match stored(inner, repo, revision).await? {
         Some(stored) if !stored.imported => Ok(stored.record),
-        _ => Ok(current(inner, repo, revision, false).await?.0),
+        _ => Ok(current(inner, repo, revision, &ScanOptions::default()).await?.record),
     }
 }

@@ -84,11 +84,17 @@ pub struct NativeScanOptions {
     pub revision: Option<String>,
     /// Ask the endpoint even where the answer is known.
     pub refresh: Option<bool>,
+    /// Name quants by headers where no name does.
+    pub headers: Option<bool>,
 }
 
 impl From<NativeScanOptions> for ScanOptions {
     fn from(options: NativeScanOptions) -> Self {
-        Self { revision: options.revision, refresh: options.refresh.unwrap_or_default() }
+        Self {
+            revision: options.revision,
+            refresh: options.refresh.unwrap_or_default(),
+            headers: options.headers.unwrap_or_default(),
+        }
     }
 }
 

@@ -59,8 +59,9 @@ impl NativeCache {
         repo: &str,
         revision: Option<String>,
         refresh: bool,
+        headers: bool,
     ) -> PyResult<NativeManifest> {
-        let options = ScanOptions { revision, refresh };
+        let options = ScanOptions { revision, refresh, headers };
         Ok(wait(py, self.cache.scan_repo_with(repo, options))?.into())
     }
 

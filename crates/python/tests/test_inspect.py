@@ -77,6 +77,22 @@ def store(tmp_path: Path) -> ModelCache:
         yield cache
 
 
+def test_a_scan_names_quants_by_their_headers(tmp_path: Path) -> None:
+    files = {PATH: _safetensors({"w": np.zeros(50_000, dtype=np.float16)}), "m.gguf": _gguf()}
+    write_repository(tmp_path / "hub", REPO, files)
+    with LocalHub(tmp_path / "hub", "--unlimited") as hub:
+        with ModelCache(tmp_path / "store", endpoint=hub.url) as cache:
+            assert sorted(cache.scan_repo(REPO).quants) == ["m", "model"]
+            assert sorted(cache.scan_repo(REPO, headers=True).quants) == ["Q4_K", "fp16"]
+            assert cache.stats().partial_bytes == 0
+        with ModelCache(tmp_path / "store", endpoint=hub.url) as cache:
+            done = cache.download_quant(REPO, "fp16")
+            assert done.quants["fp16"].status == "downloaded"
+            assert cache.download_quant(REPO, "model").quants == done.quants
+            with pytest.raises(TypeError):
+                cache.scan_repo(REPO, header=True)
+
+
 def test_an_inspection_before_the_download_says_what_one_after_it_says(store: ModelCache) -> None:
     before = store.inspect(REPO, PATH)
     assert (before.format, before.size, before.graph) == ("safetensors", len(_safetensors(ARRAYS)), None)

@@ -186,6 +186,18 @@ impl Key {
         Self(format!("import:{}", scope.text()).into_bytes())
     }
 
+    /// `sorting:{endpoint}:{repo}@{commit}`.
+    #[must_use]
+    pub fn sorting(scope: &RepoScope) -> Self {
+        Self(format!("sorting:{}", scope.text()).into_bytes())
+    }
+
+    /// `header:{endpoint}:{sha256}`.
+    #[must_use]
+    pub fn header(endpoint: &EndpointId, name: &BlobName) -> Self {
+        Self(format!("header:{}:{name}", endpoint.as_str()).into_bytes())
+    }
+
     /// Prefix of all manifests of a repository.
     #[must_use]
     pub fn manifests(endpoint: &EndpointId, repo: &str) -> Self {

@@ -105,15 +105,17 @@ pub use plain_survey::PlainCount;
 pub use put::PutOutcome;
 pub use reader::BlobReader;
 pub use record::{
-    AliasRecord, BlobRecord, BlobState, FileMetadata, FormatRecord, ImportRecord, ManifestFile,
-    ManifestQuant, ManifestRecord, QuantFault, QuantRecord, Record, RefCommit, RefRecord, Segment, UseRecord,
+    AliasRecord, BlobRecord, BlobState, FileMetadata, FormatRecord, HeaderRecord, ImportRecord, ManifestFile,
+    ManifestQuant, ManifestRecord, QuantFault, QuantRecord, Record, RefCommit, RefRecord, Segment,
+    SortingRecord, UseRecord,
 };
 pub use registry::{StorageRegistry, StoreOptions};
 pub use remove::Freed;
 pub use store::Store;
 pub use stub::{Draw, Stub, StubDraft, StubName};
 pub use table::{
-    Aliases, Blobs, Files, Formats, Imports, InlineBytes, Inlines, Manifests, Quants, Refs, Table, Uses,
+    Aliases, Blobs, Files, Formats, Headers, Imports, InlineBytes, Inlines, Manifests, Quants, Refs,
+    Sortings, Table, Uses,
 };
 pub use transaction::{ReadTransaction, WriteTransaction};
 pub use usage::{BlobStatus, Usage};

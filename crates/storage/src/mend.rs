@@ -10,7 +10,9 @@ use crate::key::{Key, RepoScope};
 use crate::record::{BlobState, FileMetadata, UseRecord};
 use crate::remove::is_used;
 use crate::store::Store;
-use crate::table::{Aliases, Blobs, Files, Imports, Manifests, Quants, Refs, Table, Uses, find_damaged};
+use crate::table::{
+    Aliases, Blobs, Files, Headers, Imports, Manifests, Quants, Refs, Sortings, Table, Uses, find_damaged,
+};
 use crate::transaction::WriteTransaction;
 
 /// A record that cannot be read.
@@ -49,6 +51,8 @@ impl Store {
             "manifest" => self.drop_record::<Manifests>(key),
             "ref" => self.drop_record::<Refs>(key),
             "import" => self.drop_record::<Imports>(key),
+            "sorting" => self.drop_record::<Sortings>(key),
+            "header" => self.drop_record::<Headers>(key),
             "quant" => self.drop_record::<Quants>(key),
             "alias" => self.drop_record::<Aliases>(key),
             // The format: a store that cannot tell it is not opened at all.

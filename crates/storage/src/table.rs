@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::key::Key;
 use crate::mend::DamagedRecord;
 use crate::record::{
-    AliasRecord, BlobRecord, FileMetadata, FormatRecord, ImportRecord, ManifestRecord, QuantRecord, Record,
-    RefRecord, UseRecord,
+    AliasRecord, BlobRecord, FileMetadata, FormatRecord, HeaderRecord, ImportRecord, ManifestRecord,
+    QuantRecord, Record, RefRecord, SortingRecord, UseRecord,
 };
 use crate::transaction::ReadTransaction;
 
@@ -58,6 +58,10 @@ tables! {
     Manifests = "manifest" => ManifestRecord;
     /// Which listings were made from an import: [`crate::Key::import`].
     Imports = "import" => ImportRecord;
+    /// From what listings were sorted: [`crate::Key::sorting`].
+    Sortings = "sorting" => SortingRecord;
+    /// What headers of files say: [`crate::Key::header`].
+    Headers = "header" => HeaderRecord;
     /// History of quants: [`crate::Key::quant`].
     Quants = "quant" => QuantRecord;
     /// Other spellings and old names: [`crate::Key::alias`].

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use support::{bytes_on_disk, content, open, write_missing, writer_for};
 use tabagent_storage::{
-    AliasRecord, Aliases, BlobName, Blobs, Digest, EndpointId, FileMetadata, Files, Finish, ImportRecord,
-    Imports, Inlines, Key, ManifestFile, ManifestRecord, Manifests, PutOutcome, QuantRecord, Quants, Record,
-    RefRecord, Refs, RepoScope, Result, Store, Table, UseRecord, Uses, WriteTransaction,
+    AliasRecord, Aliases, BlobName, Blobs, Digest, EndpointId, FileMetadata, Files, Finish, HeaderRecord,
+    Headers, ImportRecord, Imports, Inlines, Key, ManifestFile, ManifestRecord, Manifests, PutOutcome,
+    QuantRecord, Quants, Record, RefRecord, Refs, RepoScope, Result, SortingRecord, Sortings, Store, Table,
+    UseRecord, Uses, WriteTransaction,
 };
 
 const SIZE: usize = 9 << 20;
@@ -203,18 +204,32 @@ fn what_a_scan_brings_back_is_forgotten() {
     let (scope, id) = (scope(), EndpointId::of("x"));
     let (name, completed_at_ms) = ("q8".to_owned(), Some(1));
     let quant = QuantRecord { name, updated_at_ms: 1, completed_at_ms, keep: false, fault: None };
+    let sorting = SortingRecord {
+        sorted_at_ms: 1,
+        repo: None,
+        library_name: None,
+        tags: Vec::new(),
+        quant_method: None,
+        bits: None,
+        dtype: None,
+        mlx: false,
+    };
     let keys = [
         Key::reference(&id, "acme/m", "main"),
         Key::import(&scope),
         Key::quant(&scope, "q8"),
         Key::alias(&id, "Acme/M"),
         Key::manifest(&scope),
+        Key::sorting(&scope),
+        Key::header(&id, &files[0].blob_name()),
     ];
     store
         .write(|t| {
             t.put::<Refs>(&keys[0], &RefRecord { commits: Vec::new(), etag: None })?;
             t.put::<Imports>(&keys[1], &ImportRecord { imported_at_ms: 1 })?;
             t.put::<Quants>(&keys[2], &quant)?;
+            t.put::<Sortings>(&keys[5], &sorting)?;
+            t.put::<Headers>(&keys[6], &HeaderRecord { variant: None, rules: 1 })?;
             t.put::<Aliases>(&keys[3], &AliasRecord { repo: "acme/m".to_owned() })
         })
         .unwrap();
@@ -223,8 +238,10 @@ fn what_a_scan_brings_back_is_forgotten() {
     damage::<Quants>(&store, &keys[2]);
     damage::<Aliases>(&store, &keys[3]);
     damage::<Manifests>(&store, &keys[4]);
+    damage::<Sortings>(&store, &keys[5]);
+    damage::<Headers>(&store, &keys[6]);
     let found = damaged(&store);
-    assert_eq!(found.len(), 5);
+    assert_eq!(found.len(), 7);
     for key in found {
         assert!(mend(&store, &key));
     }

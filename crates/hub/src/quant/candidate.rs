@@ -17,6 +17,8 @@ pub(super) struct Candidate {
     pub(super) detail: String,
     /// Whether the folder itself says what the variant is, so that its path is name enough.
     pub(super) by_folder: bool,
+    /// The file whose header says what no name does: `short` is a guess or the stem.
+    pub(super) open: Option<usize>,
     /// Indices of its own files, unsorted.
     pub(super) files: Vec<usize>,
 }

@@ -11,7 +11,7 @@ use super::model::{self, Model};
 use super::session::{self, Company};
 use super::unit::{Homes, Pipelines, Unit};
 use super::{
-    DetectedQuant, Detection, Format, Hints, Role, SourceFile, binary, companion, gguf, naming, package,
+    DetectedQuant, Detection, Format, Hints, Role, SourceFile, binary, companion, gguf, package, refinement,
     support, unit_builder,
 };
 
@@ -21,6 +21,17 @@ const UNKNOWN_MODEL_BYTES: u64 = 1 << 20;
 /// Sorts the files of a repository into variants. Depends on nothing but its arguments, and not on their order.
 #[must_use]
 pub fn detect(files: &[SourceFile<'_>], hints: &Hints) -> Detection {
+    detect_with(files, hints, |_| None)
+}
+
+/// As [`detect`], with what the headers of files say. `told` is asked once for each variant that no name settles, with the index of
+/// the file whose header would: a graph, a GGUF file or a first shard. It gives the variant's name as [`detect`] spells it. Only
+/// these variants have other names then than [`detect`] gives them.
+pub fn detect_with(
+    files: &[SourceFile<'_>],
+    hints: &Hints,
+    told: impl FnMut(usize) -> Option<String>,
+) -> Detection {
     let mut entries: Vec<Entry<'_>> =
         files.iter().enumerate().map(|(at, file)| Entry::new(at, file)).collect();
     entries.sort_by(|a, b| a.path.cmp(b.path));
@@ -31,7 +42,7 @@ pub fn detect(files: &[SourceFile<'_>], hints: &Hints) -> Detection {
             *role = entry.kind.role();
         }
     }
-    Detection { roles, quants: quants(found.candidates), shared: found.shared }
+    Detection { roles, quants: quants(found.candidates, told), shared: found.shared }
 }
 
 struct Found {
@@ -194,8 +205,12 @@ fn company(models: &[Model]) -> Vec<Company> {
     models.iter().map(company).collect()
 }
 
-fn quants(candidates: Vec<Candidate>) -> Vec<DetectedQuant> {
-    let names = naming::resolve(&candidates);
+fn quants(
+    mut candidates: Vec<Candidate>,
+    mut told: impl FnMut(usize) -> Option<String>,
+) -> Vec<DetectedQuant> {
+    let told: Vec<Option<String>> = candidates.iter().map(|one| one.open.and_then(&mut told)).collect();
+    let names = refinement::names(&mut candidates, told);
     let mut quants: Vec<DetectedQuant> = candidates
         .into_iter()
         .zip(names)

@@ -87,8 +87,10 @@ fn candidate(file: &File<'_>, projectors: &Projectors, entries: &[Entry<'_>]) ->
     let own = gguf_tag::find(&file.stem);
     let model = own.as_ref().map_or_else(|| file.stem.to_ascii_lowercase(), |tagged| tagged.rest.clone());
     let from_folder = || file.dir.rsplit('/').find_map(gguf_tag::find);
-    let short = own.or_else(from_folder).map_or_else(|| file.stem.clone(), |tagged| tagged.tag);
+    let tag = own.or_else(from_folder).map(|tagged| tagged.tag);
     let mut files = indices(file, entries);
+    let open = files.first().copied().filter(|_| tag.is_none() && file.format == Format::Gguf);
+    let short = tag.unwrap_or_else(|| file.stem.clone());
     if file.format == Format::Gguf {
         files.extend(projectors.choose(file.dir, &model, &short));
     }
@@ -100,6 +102,7 @@ fn candidate(file: &File<'_>, projectors: &Projectors, entries: &[Entry<'_>]) ->
         label: file.stem.clone(),
         detail: format!("{}-{}", file.stem, file.positions.len()),
         by_folder: false,
+        open,
         files,
     }
 }

@@ -25,6 +25,7 @@ mod model;
 mod naming;
 mod package;
 mod projector;
+mod refinement;
 mod role;
 mod session;
 mod shard;
@@ -35,7 +36,7 @@ mod unit;
 mod unit_builder;
 mod words;
 
-pub use detect::detect;
+pub use detect::{detect, detect_with};
 pub use format::Format;
 pub use gap::{gaps, parts};
 pub use hints::Hints;

@@ -11,7 +11,7 @@ use super::entry::{ancestors, last_component};
 use super::stem;
 
 /// One name per candidate, in order.
-pub(super) fn resolve(candidates: &[Candidate]) -> Vec<String> {
+pub(super) fn resolve(candidates: &[&Candidate]) -> Vec<String> {
     let mut names: Vec<String> = candidates.iter().map(|candidate| candidate.short.clone()).collect();
     tell_models_apart(candidates, &mut names);
     let place = |at: usize| candidates.get(at).map(|one| (one.format, one.dir.as_str()));
@@ -50,7 +50,7 @@ fn rename<S: std::hash::Hash + Eq>(
 
 /// Uses the label for variants that several models have, and for all variants of a model most of whose are such.
 /// A model with the canonical file names keeps its short names: it is the one the repository is about.
-fn tell_models_apart(candidates: &[Candidate], names: &mut [String]) {
+fn tell_models_apart(candidates: &[&Candidate], names: &mut [String]) {
     let mut tallies: HashMap<(Format, &str), Tally> = HashMap::new();
     for one in candidates.iter().filter(|one| one.short != one.label) {
         tallies.entry((one.format, &one.model)).or_default().variants += 1;
@@ -88,7 +88,7 @@ impl Tally {
 }
 
 /// Uses the folder where the same name stands in several.
-fn tell_folders_apart(candidates: &[Candidate], names: &mut [String]) {
+fn tell_folders_apart(candidates: &[&Candidate], names: &mut [String]) {
     let mut in_dir: HashMap<(Format, &str), usize> = HashMap::new();
     for one in candidates {
         *in_dir.entry((one.format, one.dir.as_str())).or_default() += 1;
@@ -107,7 +107,7 @@ fn tell_folders_apart(candidates: &[Candidate], names: &mut [String]) {
 }
 
 /// Puts the format before a name that several formats have.
-fn tell_formats_apart(candidates: &[Candidate], names: &mut [String]) {
+fn tell_formats_apart(candidates: &[&Candidate], names: &mut [String]) {
     let format = |at: &usize| candidates.get(*at).map(|one| one.format);
     for group in collisions(names, |_| ()) {
         let formats: HashSet<Option<Format>> = group.iter().map(format).collect();
@@ -131,7 +131,7 @@ fn says_something(component: &str) -> bool {
     !is_format && (!parsed.name.is_empty() || !parsed.variant.is_empty())
 }
 
-fn in_folder(dir: &str, name: &str) -> String {
+pub(super) fn in_folder(dir: &str, name: &str) -> String {
     if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
 }
 

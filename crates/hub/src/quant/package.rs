@@ -138,10 +138,12 @@ fn saved_model_name(root: &str) -> &str {
 fn genai(root: &str, positions: &[usize], entries: &[Entry<'_>], hints: &Hints) -> Candidate {
     let members = || positions.iter().filter_map(|position| entries.get(*position));
     let graphs = members().filter(|entry| matches!(entry.kind, Kind::Graph(_)));
-    let stem = graphs.map(Entry::stem).max_by_key(|stem| stem.len()).unwrap_or("model");
+    let graph = graphs.max_by_key(|entry| entry.stem().len());
+    let stem = graph.map_or("model", Entry::stem);
     let at_root = root.is_empty();
     let variant = stem::parse(stem).variant;
     let told = if variant.is_empty() { hints.in_repo_name().unwrap_or_default() } else { variant };
+    let open = graph.filter(|graph| at_root && told.is_empty() && graph.extension() == "onnx");
     Candidate {
         format: Format::Onnx,
         dir: root.to_owned(),
@@ -150,6 +152,7 @@ fn genai(root: &str, positions: &[usize], entries: &[Entry<'_>], hints: &Hints) 
         label: if at_root { stem.to_owned() } else { root.to_owned() },
         detail: stem.to_owned(),
         by_folder: true,
+        open: open.map(|graph| graph.index),
         files: members().map(|entry| entry.index).collect(),
     }
 }

@@ -44,12 +44,14 @@ pub(super) fn candidates(model: &Model, units: &[Unit], hints: &Hints, company: 
         } else {
             stem.to_owned()
         };
-        let short = || short(model, chosen.variant, &label, hints, company.sole && only);
+        let short = |told| short(model, chosen.variant, told, hints, company.sole && only);
+        let named = if by_label { Named::Surely(label.clone()) } else { short(&label) };
         Candidate {
             format: model.format,
             dir: model.base.clone(),
             model: model.name.to_ascii_lowercase(),
-            short: if by_label { label.clone() } else { short() },
+            open: named.open(main),
+            short: named.into_text(),
             detail: [label.as_str(), ".", main.map_or("", |unit| &unit.dialect)]
                 .concat()
                 .trim_end_matches('.')
@@ -71,22 +73,55 @@ fn joined_label(model: &Model, variant: &Variant, stem: &str) -> String {
     }
 }
 
+/// A short name, and where it comes from.
+enum Named {
+    /// From names, or from the Hub.
+    Surely(String),
+    /// From a rule about files that do not say what they are; their headers do.
+    Perhaps(String),
+}
+
+impl Named {
+    /// The file to ask where the name is not sure: the graph, or the first shard.
+    fn open(&self, main: Option<&Unit>) -> Option<usize> {
+        let unit = main.filter(|unit| unit.dialect.is_empty() && matches!(self, Self::Perhaps(_)))?;
+        unit.files.first().copied()
+    }
+
+    fn into_text(self) -> String {
+        match self {
+            Self::Surely(text) | Self::Perhaps(text) => text,
+        }
+    }
+}
+
 /// The shortest name: the variant in the file name, else in the folder's, else what the Hub says, else the stem.
-fn short(model: &Model, variant: &Variant, label: &str, hints: &Hints, sole: bool) -> String {
+fn short(model: &Model, variant: &Variant, label: &str, hints: &Hints, sole: bool) -> Named {
     let text = [&variant.text, &model.folder_variant].into_iter().find(|text| !text.is_empty());
     match model.format {
-        Format::Onnx => dtype::onnx_name(text.map_or("", String::as_str)),
+        Format::Onnx => match text {
+            Some(text) => Named::Surely(dtype::onnx_name(text)),
+            None => Named::Perhaps(dtype::onnx_name("")),
+        },
         Format::Other if model.name.is_empty() && text.is_none() && !model.base.is_empty() => {
-            model.base.clone()
+            Named::Surely(model.base.clone())
         }
-        Format::Other => {
-            hints.method().filter(|_| sole && model.name.is_empty()).unwrap_or_else(|| label.to_owned())
+        Format::Other => Named::Surely(
+            hints.method().filter(|_| sole && model.name.is_empty()).unwrap_or_else(|| label.to_owned()),
+        ),
+        _ => checkpoint(model, text, label, hints, sole),
+    }
+}
+
+fn checkpoint(model: &Model, text: Option<&String>, label: &str, hints: &Hints, sole: bool) -> Named {
+    let told = told_method(model, hints, sole).or_else(|| text.map(|text| text.to_ascii_lowercase()));
+    let full = full_precision(model);
+    match told.or_else(|| told_dtype(model, hints, sole).filter(|_| full.is_none())) {
+        Some(told) => Named::Surely(told),
+        None if full.is_some() || is_main(model, sole) => {
+            Named::Perhaps(full.unwrap_or_else(|| label.to_owned()))
         }
-        _ => told_method(model, hints, sole)
-            .or_else(|| text.map(|text| text.to_ascii_lowercase()))
-            .or_else(|| full_precision(model))
-            .or_else(|| told_dtype(model, hints, sole))
-            .unwrap_or_else(|| label.to_owned()),
+        None => Named::Surely(label.to_owned()),
     }
 }
 
@@ -97,8 +132,12 @@ fn told_method(model: &Model, hints: &Hints, sole: bool) -> Option<String> {
 
 /// The dtype the Hub reports is that of the main safetensors checkpoint.
 fn told_dtype(model: &Model, hints: &Hints, sole: bool) -> Option<String> {
-    let is_main = model.format == Format::Safetensors && (model.name.is_empty() || sole);
-    hints.dtype().filter(|_| is_main && !is_copy(model))
+    hints.dtype().filter(|_| is_main(model, sole))
+}
+
+/// Whether it is the one model of the repository that its dtype alone can name.
+fn is_main(model: &Model, sole: bool) -> bool {
+    model.format == Format::Safetensors && (model.name.is_empty() || sole) && !is_copy(model)
 }
 
 /// Mistral's and Llama's own format beside the one of transformers.

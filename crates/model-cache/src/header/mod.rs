@@ -5,14 +5,19 @@
 
 mod bytes;
 mod gguf;
+mod gguf_file_type;
 mod gguf_type;
 mod limits;
 mod onnx;
+mod onnx_operator;
 mod onnx_tensor;
 mod onnx_type;
 mod safetensors;
 #[cfg(test)]
 mod tests;
+mod variant;
+#[cfg(test)]
+mod variant_tests;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +25,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use bytes::{Bytes, Pieces, Stop, Whole};
 pub(crate) use limits::LARGEST_HEADER;
+pub(crate) use variant::{RULES, Telling, variant};
 
 /// One tensor of a model file.
 #[derive(Clone, Debug, PartialEq)]

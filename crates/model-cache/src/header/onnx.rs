@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::bytes::{Bytes, Stop};
 use super::limits::{LARGEST_HEADER, LONGEST_NAME, MOST_DIMENSIONS, MOST_OPSETS, push, put};
+use super::onnx_operator::Quantization;
 use super::onnx_tensor::text;
 use super::{Dimension, Graph, GraphPort, Header, TensorInfo, onnx_tensor, onnx_type};
 use crate::onnx::schema::{MODEL_GRAPH, NODE_TYPE};
@@ -27,42 +28,68 @@ struct Model<'a, B> {
     tensors: Vec<TensorInfo>,
     /// Bytes of all names and values that are kept.
     texts: u64,
+    quantization: Quantization,
     graph: Graph,
     has_graph: bool,
 }
 
 pub(super) fn read(bytes: &impl Bytes) -> Result<Header, Stop> {
-    let mut model = Model {
-        bytes,
-        version: None,
-        producer: Vec::new(),
-        metadata: Map::new(),
-        tensors: Vec::new(),
-        texts: 0,
-        graph: Graph::default(),
-        has_graph: false,
-    };
-    for field in fields(bytes, 0..bytes.count()) {
-        match field? {
-            (1, Value::Varint(version)) => model.version = Some(version),
-            (2 | 3, Value::Bytes(range)) => model.producer.push(text(bytes, range, LONGEST_NAME)?),
-            (MODEL_GRAPH, Value::Bytes(range)) => {
-                model.has_graph = true;
-                model.graph(range, DEPTH)?;
-            }
-            (8, Value::Bytes(range)) => model.opset(range)?,
-            (14, Value::Bytes(range)) => {
-                let (key, value) = onnx_tensor::entry(bytes, range, LONGEST_VALUE)?;
-                model.count(key.len() + value.len())?;
-                put(&mut model.metadata, key, Json::String(value))?;
-            }
-            _ => {}
-        }
-    }
+    let mut model = Model::new(bytes);
+    model.fields()?;
     model.finish()
 }
 
-impl<B: Bytes> Model<'_, B> {
+/// What a model says up to where its bytes are here.
+pub(super) struct Survey {
+    pub(super) tensors: Vec<TensorInfo>,
+    pub(super) quantization: Quantization,
+    /// Why it is not all.
+    pub(super) stop: Option<Stop>,
+}
+
+pub(super) fn survey(bytes: &impl Bytes) -> Survey {
+    let mut model = Model::new(bytes);
+    let stop = model.fields().err();
+    Survey { tensors: model.tensors, quantization: model.quantization, stop }
+}
+
+impl<'a, B: Bytes> Model<'a, B> {
+    fn new(bytes: &'a B) -> Self {
+        Self {
+            bytes,
+            version: None,
+            producer: Vec::new(),
+            metadata: Map::new(),
+            tensors: Vec::new(),
+            texts: 0,
+            quantization: Quantization::default(),
+            graph: Graph::default(),
+            has_graph: false,
+        }
+    }
+
+    fn fields(&mut self) -> Result<(), Stop> {
+        let bytes = self.bytes;
+        for field in fields(bytes, 0..bytes.count()) {
+            match field? {
+                (1, Value::Varint(version)) => self.version = Some(version),
+                (2 | 3, Value::Bytes(range)) => self.producer.push(text(bytes, range, LONGEST_NAME)?),
+                (MODEL_GRAPH, Value::Bytes(range)) => {
+                    self.has_graph = true;
+                    self.graph(range, DEPTH)?;
+                }
+                (8, Value::Bytes(range)) => self.opset(range)?,
+                (14, Value::Bytes(range)) => {
+                    let (key, value) = onnx_tensor::entry(bytes, range, LONGEST_VALUE)?;
+                    self.count(key.len() + value.len())?;
+                    put(&mut self.metadata, key, Json::String(value))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn finish(mut self) -> Result<Header, Stop> {
         if !self.has_graph {
             return Err(Stop::malformed("it is no ONNX model: it has no graph"));
@@ -105,17 +132,17 @@ impl<B: Bytes> Model<'_, B> {
 
     /// Graphs in a node, and the weights that a `Constant` has; they are called what it gives.
     fn node(&mut self, range: Range<usize>, depth: usize) -> Result<(), Stop> {
-        let (mut output, mut constant, mut attributes) = (None, false, Vec::new());
+        let (mut output, mut kind, mut attributes) = (None, String::new(), Vec::new());
         for field in fields(self.bytes, range) {
             match field? {
                 (2, Value::Bytes(name)) => output = output.or(Some(name)),
-                (NODE_TYPE, Value::Bytes(kind)) => {
-                    constant = text(self.bytes, kind, LONGEST_NAME)? == "Constant";
-                }
+                (NODE_TYPE, Value::Bytes(name)) => kind = text(self.bytes, name, LONGEST_NAME)?,
                 (5, Value::Bytes(attribute)) => push(&mut attributes, attribute)?,
                 _ => {}
             }
         }
+        self.quantization.note(self.bytes, &kind, &attributes)?;
+        let constant = kind == "Constant";
         for attribute in attributes {
             for field in fields(self.bytes, attribute) {
                 match field? {

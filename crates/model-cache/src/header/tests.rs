@@ -3,7 +3,7 @@
 use super::*;
 use crate::onnx::wire::{put_bytes, put_number};
 
-fn message(fields: &[(u32, &[u8])], numbers: &[(u32, u64)]) -> Vec<u8> {
+pub(super) fn message(fields: &[(u32, &[u8])], numbers: &[(u32, u64)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (place, value) in numbers {
         put_number(&mut out, *place, *value);
@@ -57,12 +57,12 @@ fn onnx() -> Vec<u8> {
     )
 }
 
-fn gguf_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn gguf_text(out: &mut Vec<u8>, text: &str) {
     out.extend((text.len() as u64).to_le_bytes());
     out.extend(text.as_bytes());
 }
 
-fn gguf_tensor(out: &mut Vec<u8>, name: &str, dimensions: &[u64], kind: u32, offset: u64) {
+pub(super) fn gguf_tensor(out: &mut Vec<u8>, name: &str, dimensions: &[u64], kind: u32, offset: u64) {
     gguf_text(out, name);
     out.extend(u32::try_from(dimensions.len()).unwrap().to_le_bytes());
     out.extend(dimensions.iter().flat_map(|dimension| dimension.to_le_bytes()));
@@ -219,6 +219,7 @@ fn damage_is_told_and_never_a_panic() {
                 assert_eq!(all, some, "{path}, round {round}");
             }
             assert!(!matches!(all, Err(Stop::Missing(_))), "{path}, round {round}: {all:?}");
+            assert_eq!(variant(path, &Whole(&damaged)).missing, None, "{path}, round {round}");
             for tensor in all.iter().flat_map(|header| &header.tensors) {
                 let end = tensor.offset.checked_add(tensor.length);
                 let inside = end.is_some_and(|end| end <= damaged.len() as u64);

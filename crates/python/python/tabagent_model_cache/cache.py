@@ -134,14 +134,19 @@ class ModelCache:
         """Where repositories are listed and resolved."""
         return self._native.endpoint
 
-    def scan_repo(self, repo: str, *, revision: str | None = None, refresh: bool = False) -> Manifest:
+    def scan_repo(
+        self, repo: str, *, revision: str | None = None, refresh: bool = False, headers: bool = False
+    ) -> Manifest:
         """List a repository and sort its files into quants, with one request; with none for a commit scanned before.
 
         Offline, or when the endpoint does not answer, the answer is what was scanned before, and is `stale`. `refresh` asks for
-        the whole listing whatever is stored. Fails with `RepoNotFoundError`, `RevisionNotFoundError`, `UnauthorizedError`,
-        `GatedError`, `RateLimitedError`, `OfflineError`, `NetworkError` or `HttpError`.
+        the whole listing whatever is stored. With `headers` the headers of files are read too where no name says how a quant's
+        weights are stored, and the quant is named by that, for good: `model.gguf` becomes `Q4_K_M`. These are at most 16 requests
+        for a quant, for 32 quants in one call; nothing is kept of them but the name, and the old name goes on being understood.
+        Fails with `RepoNotFoundError`, `RevisionNotFoundError`, `UnauthorizedError`, `GatedError`, `RateLimitedError`,
+        `OfflineError`, `NetworkError` or `HttpError`.
         """
-        return to_manifest(self._native.scan_repo(repo, revision, refresh))
+        return to_manifest(self._native.scan_repo(repo, revision, refresh, headers))
 
     def get_manifest(self, repo: str, *, revision: str | None = None) -> Manifest | None:
         """What the last scan of the revision found, with the quants' present state; None if it was never scanned."""

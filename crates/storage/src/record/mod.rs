@@ -5,19 +5,23 @@ mod alias;
 mod blob;
 mod file;
 mod format;
+mod header;
 mod import;
 mod manifest;
 mod quant;
 mod reference;
+mod sorting;
 
 pub use alias::{AliasRecord, UseRecord};
 pub use blob::{BlobRecord, BlobState, Segment};
 pub use file::FileMetadata;
 pub use format::FormatRecord;
+pub use header::HeaderRecord;
 pub use import::ImportRecord;
 pub use manifest::{ManifestFile, ManifestQuant, ManifestRecord};
 pub use quant::{QuantFault, QuantRecord};
 pub use reference::{RefCommit, RefRecord};
+pub use sorting::SortingRecord;
 
 use crate::error::Result;
 

@@ -8,8 +8,9 @@ use crate::error::StorageError;
 use crate::key::{EndpointId, Key, RepoScope};
 use crate::layout::{CHUNK_SIZE, PADDING};
 use crate::record::{
-    AliasRecord, BlobRecord, BlobState, FileMetadata, FormatRecord, ImportRecord, ManifestFile,
-    ManifestQuant, ManifestRecord, QuantFault, QuantRecord, Record, RefCommit, RefRecord, Segment, UseRecord,
+    AliasRecord, BlobRecord, BlobState, FileMetadata, FormatRecord, HeaderRecord, ImportRecord, ManifestFile,
+    ManifestQuant, ManifestRecord, QuantFault, QuantRecord, Record, RefCommit, RefRecord, Segment,
+    SortingRecord, UseRecord,
 };
 
 /// Whatever is read can be written and read again; whatever is not is damaged.
@@ -21,6 +22,20 @@ fn check<R: Record>(bytes: &[u8]) {
         }
         Err(StorageError::Corrupt { .. }) => {}
         Err(error) => panic!("{error}"),
+    }
+}
+
+fn sorting() -> SortingRecord {
+    let text = |text: &str| text.to_owned();
+    SortingRecord {
+        sorted_at_ms: 1,
+        repo: Some(text("acme/m")),
+        library_name: Some(text("mlx")),
+        tags: vec![text("onnx"); 3],
+        quant_method: Some(text("awq")),
+        bits: Some(4),
+        dtype: Some(text("BF16")),
+        mlx: true,
     }
 }
 
@@ -76,6 +91,8 @@ fn samples() -> Vec<Vec<u8>> {
         AliasRecord { repo: text("acme/m") }.encode(),
         UseRecord { path: text("a.gguf") }.encode(),
         ImportRecord { imported_at_ms: 1 }.encode(),
+        HeaderRecord { variant: Some(text("Q4_K_M")), rules: 1 }.encode(),
+        sorting().encode(),
         FormatRecord { format: 1 }.encode(),
     ]
     .into_iter()
@@ -94,6 +111,8 @@ fn a_record_of_any_bytes_is_read_or_damaged() {
         check::<AliasRecord>(bytes);
         check::<UseRecord>(bytes);
         check::<ImportRecord>(bytes);
+        check::<HeaderRecord>(bytes);
+        check::<SortingRecord>(bytes);
         check::<FormatRecord>(bytes);
     });
 }

@@ -1,0 +1,209 @@
+import { join } from 'node:path'
+import { type Manifest, ModelCache, type OpenOptions } from '@tabagent/model-cache'
+import test, { type ExecutionContext } from 'ava'
+import type { LocalHub } from '../../local-hub/index.js'
+import { randomBytes } from '../support/content.js'
+import { makeFolder } from '../support/folder.js'
+import { expectRequests, startHub } from '../support/hub.js'
+import { ggufFile, safetensorsFile } from '../support/model-file.js'
+import { gather, message, model } from '../support/onnx.js'
+import { writeFiles } from '../support/repository.js'
+import { openStore, REPO } from '../support/store.js'
+import { CacheProcess } from './cache-process.js'
+import { cdnBytes, gate, holdAt, quantOf, until } from './half-way.js'
+
+const half = (name: string, bytes: number) =>
+  message([1, bytes / 2], [2, 10], [8, name], [9, randomBytes(bytes, name)])
+const SAFETENSORS = safetensorsFile({
+  'embed.weight': { dtype: 'BF16', shape: [500, 1000], bytes: 1_000_000 },
+  'norm.weight': { dtype: 'F32', shape: [1000], bytes: 4000 },
+})
+/** Its vocabulary has half a million bytes; 15 is `Q4_K_M`. */
+const GGUF = ggufFile('llama', 20_000, 2048, 15)
+const ONNX = model([gather('w')], [half('w', 600_000)], ['y_w'])
+const FILES = {
+  ...{ 'README.md': '# A model\n', 'model.safetensors': SAFETENSORS, 'tiny.gguf': GGUF },
+  ...{ 'onnx/model.onnx': ONNX, 'onnx/model_q4.onnx': { size: 300_000, seed: 'q4' } },
+}
+const PLAIN = ['fp32', 'model', 'q4', 'tiny']
+const REFINED = ['Q4_K_M', 'bf16', 'fp16', 'q4']
+
+const names = (manifest?: Manifest) => Object.keys(manifest?.quants ?? {}).sort()
+
+async function open(t: ExecutionContext, options: OpenOptions) {
+  const cache = await ModelCache.open(options)
+  t.teardown(() => cache.close())
+  return cache
+}
+
+/** Requests for listings, and for bytes of files. */
+const requests = (hub: LocalHub) => ({
+  listings: hub.log.filter({ origin: 'api', path: /^\/api\// }).length,
+  bytes: hub.log.filter({ origin: 'cdn' }).length,
+})
+
+test('headers name what no name does: one listing and a few ranges, of which nothing is kept', async (t) => {
+  const { cache, hub } = await openStore(t, FILES)
+  t.deepEqual(names(await cache.scanRepo(REPO)), PLAIN)
+  expectRequests(t, hub, { api: 1, cdn: 0 })
+  hub.log.clear()
+  const manifest = await cache.scanRepo(REPO, { headers: true })
+  t.deepEqual(names(manifest), REFINED)
+  t.deepEqual(
+    quantOf(manifest, 'Q4_K_M').files.map(({ path }) => path),
+    ['tiny.gguf'],
+  )
+  t.deepEqual(cache.getManifest(REPO), manifest)
+  const { listings, bytes } = requests(hub)
+  t.is(listings, 1)
+  // One for safetensors, two for ONNX, doubled ones for the vocabulary.
+  t.true(bytes >= 4 && bytes <= 8, `${bytes}`)
+  t.true(cdnBytes(hub) < GGUF.length / 2)
+  t.is(hub.log.filter({ path: /model_q4/ }).length, 0, 'its name settles that')
+  t.like(cache.stats(), { partialBytes: 0, files: 0 })
+
+  hub.log.clear()
+  await cache.scanRepo(REPO, { headers: true })
+  t.deepEqual(requests(hub), { listings: 1, bytes: 0 })
+})
+
+test('the names last: in other processes, after a restart, and at other commits with the same files', async (t) => {
+  const { cache, hub, path } = await openStore(t, FILES)
+  await cache.scanRepo(REPO, { headers: true })
+  await cache.close()
+  hub.log.clear()
+  const other = await CacheProcess.open(t, { path, endpoint: hub.url })
+  t.deepEqual(names(await other.call('getManifest', REPO)), REFINED)
+  t.deepEqual(names(await other.call('scanRepo', REPO)), REFINED)
+  t.is(quantOf(await other.call('downloadQuant', REPO, 'q4_k_m'), 'Q4_K_M').status, 'downloaded')
+
+  const moved = join(await makeFolder(t), 'moved')
+  await writeFiles(moved, { ...FILES, 'README.md': '# Better described\n' })
+  hub.setRevision(REPO, 'main', moved)
+  hub.log.clear()
+  const manifest = await other.call('scanRepo', REPO)
+  t.deepEqual(names(manifest), REFINED)
+  t.deepEqual(requests(hub), { listings: 1, bytes: 0 })
+  // What another endpoint says of a file is its own.
+  const { hub: mirror } = await startHub(t, { [REPO]: FILES })
+  const elsewhere = await open(t, { path, endpoint: mirror.url })
+  t.deepEqual(names(await elsewhere.scanRepo(REPO)), PLAIN)
+})
+
+test('what was downloaded under the old name is there under the new one, and the old one is understood', async (t) => {
+  const { cache, hub, path } = await openStore(t, FILES)
+  await cache.downloadQuant(REPO, 'tiny', { keep: true })
+  await cache.downloadQuant(REPO, 'model')
+  const before = quantOf(cache.getManifest(REPO), 'tiny')
+  const seen = new AbortController()
+  const watched = cache.watch({ repo: REPO, signal: seen.signal })[Symbol.asyncIterator]()
+  t.deepEqual(names((await watched.next()).value), PLAIN)
+  const other = await open(t, { path, endpoint: hub.url })
+  hub.log.clear()
+  const manifest = await other.scanRepo(REPO, { headers: true })
+  t.deepEqual(names((await watched.next()).value), REFINED)
+  seen.abort()
+  t.deepEqual(quantOf(manifest, 'Q4_K_M'), { ...before, name: 'Q4_K_M' })
+  t.is(quantOf(manifest, 'bf16').status, 'downloaded')
+  t.is(hub.log.filter({ path: /resolve.*(gguf|safetensors)/ }).length, 0, 'what is stored is read there')
+  t.is(cache.stats().quants, 2)
+
+  hub.log.clear()
+  t.is(quantOf(await cache.downloadQuant(REPO, 'TINY'), 'Q4_K_M').status, 'downloaded')
+  t.is((await cache.exportQuant(REPO, 'tiny', await makeFolder(t))).files.length, 1)
+  expectRequests(t, hub, { api: 0, cdn: 0 })
+  const { quants } = await cache.prune({ maxSize: 0 })
+  t.deepEqual(quants, [{ repo: REPO, quant: 'bf16' }], 'what was to be kept still is')
+  t.is((await cache.removeQuant(REPO, 'tiny')).files, 1)
+  await t.throwsAsync(cache.downloadQuant(REPO, 'none'), {
+    code: 'ERR_QUANT_NOT_FOUND',
+    message: /Q4_K_M/,
+  })
+})
+
+test('a quant that is being downloaded keeps its name until nobody downloads it', async (t) => {
+  const { cache, hub, path } = await openStore(t, FILES)
+  await cache.scanRepo(REPO)
+  const half = holdAt(hub, 700_000)
+  const moving = gate()
+  const download = cache.downloadQuant(REPO, 'tiny', {
+    onProgress: ({ loaded }) => loaded > 0 && moving.open(),
+  })
+  await moving.opened
+  const other = await open(t, { path, endpoint: hub.url })
+  t.deepEqual(names(await other.scanRepo(REPO, { headers: true })), PLAIN)
+  t.is(quantOf(cache.getManifest(REPO), 'tiny').status, 'downloading')
+  half.open()
+  t.is(quantOf(await download, 'tiny').status, 'downloaded')
+  hub.log.clear()
+  const manifest = await other.scanRepo(REPO, { headers: true })
+  t.deepEqual(names(manifest), REFINED)
+  t.is(quantOf(manifest, 'Q4_K_M').status, 'downloaded')
+  t.deepEqual(requests(hub), { listings: 1, bytes: 0 })
+})
+
+test('offline what is stored is read; a store that may not be written names quants for the one call', async (t) => {
+  const { cache, hub, path } = await openStore(t, FILES)
+  const offline = await open(t, { path, endpoint: hub.url, offline: true })
+  await t.throwsAsync(offline.scanRepo(REPO, { headers: true }), {
+    code: 'ERR_OFFLINE',
+    message: /was never scanned/,
+  })
+  await cache.downloadQuant(REPO, 'model')
+  hub.log.clear()
+  const reader = await open(t, { path, endpoint: hub.url, readOnly: true })
+  t.deepEqual(names(await reader.scanRepo(REPO, { headers: true })), REFINED)
+  t.deepEqual(names(cache.getManifest(REPO)), PLAIN)
+  hub.log.clear()
+  const known = await offline.scanRepo(REPO, { headers: true })
+  t.deepEqual(names(known), ['bf16', 'fp32', 'q4', 'tiny'])
+  t.is(hub.log.records.length, 0)
+  t.deepEqual(names(cache.getManifest(REPO)), names(known))
+})
+
+test('a header without sense leaves the name, and is not asked for again', async (t) => {
+  const damaged = Buffer.concat([Buffer.from('GGUF'), Buffer.alloc(300_000, 0xff)])
+  const packed = safetensorsFile({ w: { dtype: 'I32', shape: [100_000], bytes: 400_000 } })
+  const { cache, hub } = await openStore(t, { 'odd.gguf': damaged, 'model.safetensors': packed })
+  for (const bytes of [2, 0]) {
+    hub.log.clear()
+    t.deepEqual(names(await cache.scanRepo(REPO, { headers: true })), ['model', 'odd'])
+    t.deepEqual(requests(hub), { listings: 1, bytes })
+  }
+})
+
+test('between very many weights of ONNX no more than sixteen requests are made', async (t) => {
+  const weights = Array.from({ length: 40 }, (_, at) => half(`w${at}`, 200_000))
+  const large = model([gather('w0')], weights, ['y_w0'])
+  const { cache, hub } = await openStore(t, { 'model.onnx': large })
+  t.deepEqual(names(await cache.scanRepo(REPO, { headers: true })), ['fp16'])
+  t.deepEqual(requests(hub), { listings: 1, bytes: 16 })
+})
+
+test('a header that the endpoint does not give fails the call, and the listing is there', async (t) => {
+  const settings = { gated: 'manual' as const, allowed: ['hf_secret'] }
+  const { cache, hub, path } = await openStore(t, FILES, {}, { settings, tokens: ['hf_secret'] })
+  await t.throwsAsync(cache.scanRepo(REPO, { headers: true }), { code: 'ERR_GATED' })
+  t.deepEqual(names(cache.getManifest(REPO)), PLAIN)
+  const allowed = await open(t, { path, endpoint: hub.url, token: 'hf_secret' })
+  t.deepEqual(names(await allowed.scanRepo(REPO, { headers: true })), REFINED)
+})
+
+test('an abort ends a scan that reads headers', async (t) => {
+  const { cache, hub } = await openStore(t, FILES)
+  const [asked, never] = [gate(), gate()]
+  hub.fault = ({ origin }) => {
+    if (origin !== 'cdn') return undefined
+    asked.open()
+    return { hold: never.opened }
+  }
+  const controller = new AbortController()
+  const call = cache.scanRepo(REPO, { headers: true, signal: controller.signal })
+  await asked.opened
+  controller.abort(new Error('enough'))
+  await t.throwsAsync(call, { message: 'enough' })
+  hub.fault = undefined
+  never.open()
+  await until(() => cache.getManifest(REPO) !== undefined)
+  t.deepEqual(names(await cache.scanRepo(REPO, { headers: true })), REFINED)
+})

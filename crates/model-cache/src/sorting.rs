@@ -1,0 +1,222 @@
+//! How listings are sorted into quants: by names, by what the endpoint says, and by what headers of files have told.
+
+use std::collections::HashMap;
+
+use tabagent_hub::quant::{self, Detection, Hints, SourceFile};
+use tabagent_hub::{ListedFile, Listing};
+use tabagent_storage::{
+    BlobName, EndpointId, HeaderRecord, Headers, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests,
+    QuantRecord, Quants, ReadTransaction, RepoScope, SortingRecord, Sortings, WriteTransaction,
+};
+
+use crate::clock::now_ms;
+use crate::error::Result;
+use crate::header::RULES;
+use crate::status::Probe;
+
+/// Result of what runs in a transaction.
+type Stored<T> = tabagent_storage::Result<T>;
+
+/// What headers of files say, by blob; `None` where one says nothing that names a quant.
+pub(crate) type Told = HashMap<BlobName, Option<String>>;
+
+/// A listing sorted into quants.
+pub(crate) struct Sorted {
+    pub(crate) record: ManifestRecord,
+    /// What besides its files it was sorted by.
+    pub(crate) hints: Hints,
+    /// The files whose headers would name a quant that nothing else names.
+    pub(crate) open: Vec<ManifestFile>,
+}
+
+/// Sorts a listing by names, without headers.
+pub(crate) fn sort(endpoint: &str, listing: Listing) -> Sorted {
+    let record = ManifestRecord {
+        endpoint: endpoint.to_owned(),
+        files: listing.files.into_iter().map(to_file).collect(),
+        quants: Vec::new(),
+        shared: Vec::new(),
+        repo: listing.repo,
+        commit: listing.commit,
+        pipeline_task: listing.pipeline_task,
+        library_name: listing.library_name,
+        license: listing.license,
+        tags: listing.tags,
+        gated: listing.gated,
+        scanned_at_ms: now_ms(),
+    };
+    let (detection, open) = detect_open(&record.files, &listing.hints);
+    let mut sorted = Sorted { record, hints: listing.hints, open };
+    for (file, role) in sorted.record.files.iter_mut().zip(&detection.roles) {
+        role.as_str().clone_into(&mut file.role);
+    }
+    sorted.record.shared = indices(&detection.shared);
+    sorted.record.quants = quants(&detection);
+    sorted
+}
+
+fn to_file(file: ListedFile) -> ManifestFile {
+    let (sha256, git_sha1) = match file.digest {
+        tabagent_hub::Digest::Sha256(digest) => (Some(digest), None),
+        tabagent_hub::Digest::GitSha1(digest) => (None, Some(digest)),
+    };
+    ManifestFile { path: file.path, size: file.size, sha256, git_sha1, role: String::new() }
+}
+
+fn quants(detection: &Detection) -> Vec<ManifestQuant> {
+    let quant = |quant: &quant::DetectedQuant| ManifestQuant {
+        name: quant.name.clone(),
+        format: quant.format.as_str().to_owned(),
+        files: indices(&quant.files),
+    };
+    detection.quants.iter().map(quant).collect()
+}
+
+fn indices(from: &[usize]) -> Vec<u32> {
+    from.iter().filter_map(|index| u32::try_from(*index).ok()).collect()
+}
+
+fn detect(
+    files: &[ManifestFile],
+    hints: &Hints,
+    mut told: impl FnMut(&ManifestFile) -> Option<String>,
+) -> Detection {
+    let sources: Vec<SourceFile<'_>> =
+        files.iter().map(|file| SourceFile { path: &file.path, size: file.size }).collect();
+    quant::detect_with(&sources, hints, |index| files.get(index).and_then(&mut told))
+}
+
+/// By names alone, and which files are open then.
+fn detect_open(files: &[ManifestFile], hints: &Hints) -> (Detection, Vec<ManifestFile>) {
+    let mut open = Vec::new();
+    let detection = detect(files, hints, |file| {
+        open.push(file.clone());
+        None
+    });
+    (detection, open)
+}
+
+impl Sorted {
+    /// A listing that was stored.
+    pub(crate) fn stored(record: ManifestRecord, hints: Hints) -> Self {
+        let (_, open) = detect_open(&record.files, &hints);
+        Self { record, hints, open }
+    }
+
+    /// Names the quants by what headers tell. False when they were called so before.
+    pub(crate) fn refine(&mut self, told: &Told) -> Result<bool> {
+        let mut names = HashMap::new();
+        for file in &self.open {
+            if let Some(Some(name)) = told.get(&file.digest()?.blob_name()) {
+                names.insert(file.path.as_str(), name.clone());
+            }
+        }
+        let quants =
+            quants(&detect(&self.record.files, &self.hints, |file| names.get(file.path.as_str()).cloned()));
+        let is_new = quants != self.record.quants;
+        self.record.quants = quants;
+        Ok(is_new)
+    }
+
+    /// Stores it. What is remembered of a quant goes with its files to its new name. While one is being downloaded (`probe`) no quant
+    /// gets another name: this has those of the earlier listing then.
+    pub(crate) fn store(
+        &mut self,
+        txn: &WriteTransaction<'_>,
+        probe: &Probe<'_>,
+        scope: &RepoScope,
+    ) -> Stored<()> {
+        let key = Key::manifest(scope);
+        if let Some(earlier) = txn.get::<Manifests>(&key)? {
+            let renamed = renamed(&earlier, &self.record);
+            if renamed.iter().any(|(name, _)| probe.is_downloading(scope, name)) {
+                self.record = ManifestRecord { scanned_at_ms: self.record.scanned_at_ms, ..earlier };
+            } else {
+                rename(txn, scope, &renamed)?;
+            }
+        }
+        txn.put::<Sortings>(&Key::sorting(scope), &to_sorting(&self.hints))?;
+        txn.put::<Manifests>(&key, &self.record)
+    }
+}
+
+/// What is known of the headers of these files. What other rules found counts for nothing.
+pub(crate) fn told(txn: &ReadTransaction<'_>, endpoint: &EndpointId, files: &[ManifestFile]) -> Result<Told> {
+    let mut told = Told::new();
+    for file in files {
+        let name = file.digest()?.blob_name();
+        let known = txn.get::<Headers>(&Key::header(endpoint, &name))?;
+        if let Some(known) = known.filter(|known| known.rules == RULES) {
+            told.insert(name, known.variant);
+        }
+    }
+    Ok(told)
+}
+
+/// Stores what headers told.
+pub(crate) fn note(txn: &WriteTransaction<'_>, endpoint: &EndpointId, told: &Told) -> Stored<()> {
+    told.iter().try_for_each(|(name, variant)| {
+        let record = HeaderRecord { variant: variant.clone(), rules: RULES };
+        txn.put::<Headers>(&Key::header(endpoint, name), &record)
+    })
+}
+
+/// Old and new names of the quants that have the same files in two listings of a commit.
+fn renamed(earlier: &ManifestRecord, now: &ManifestRecord) -> Vec<(String, String)> {
+    let identity = |file: &'_ ManifestFile| (file.path.clone(), file.sha256, file.git_sha1);
+    let same_files = earlier.files.iter().map(identity).eq(now.files.iter().map(identity));
+    let pair = |old: &ManifestQuant| {
+        let new = now.quants.iter().find(|new| new.files == old.files)?;
+        (new.name != old.name).then(|| (old.name.clone(), new.name.clone()))
+    };
+    earlier.quants.iter().filter(|_| same_files).filter_map(pair).collect()
+}
+
+fn rename(txn: &WriteTransaction<'_>, scope: &RepoScope, renamed: &[(String, String)]) -> Stored<()> {
+    let mut histories = Vec::new();
+    for (old, new) in renamed {
+        let key = Key::quant(scope, old);
+        if let Some(history) = txn.get::<Quants>(&key)? {
+            txn.delete::<Quants>(&key)?;
+            histories.push(QuantRecord { name: new.clone(), ..history });
+        }
+    }
+    histories.iter().try_for_each(|history| txn.put::<Quants>(&Key::quant(scope, &history.name), history))
+}
+
+/// By what a stored listing was sorted; none for a listing of an earlier version.
+pub(crate) fn hints(txn: &ReadTransaction<'_>, scope: &RepoScope) -> Stored<Option<Hints>> {
+    let sorting = txn.get::<Sortings>(&Key::sorting(scope))?;
+    Ok(sorting.map(|sorting| Hints {
+        repo: sorting.repo,
+        library_name: sorting.library_name,
+        tags: sorting.tags,
+        quant_method: sorting.quant_method,
+        bits: sorting.bits,
+        dtype: sorting.dtype,
+        mlx: sorting.mlx,
+    }))
+}
+
+fn to_sorting(hints: &Hints) -> SortingRecord {
+    let Hints { repo, library_name, tags, quant_method, bits, dtype, mlx } = hints.clone();
+    SortingRecord { sorted_at_ms: now_ms(), repo, library_name, tags, quant_method, bits, dtype, mlx }
+}
+
+/// The quant that is asked for, in any case: by its name, else by the one that it has without what headers tell, so that who knew
+/// it before still finds it.
+pub(crate) fn find_quant<'a>(
+    txn: &ReadTransaction<'_>,
+    record: &'a ManifestRecord,
+    scope: &RepoScope,
+    asked: &str,
+) -> Result<Option<&'a ManifestQuant>> {
+    let is_called = |quant: &&ManifestQuant| quant.name.eq_ignore_ascii_case(asked);
+    if let Some(found) = record.quants.iter().find(is_called) {
+        return Ok(Some(found));
+    }
+    let Some(hints) = hints(txn, scope)? else { return Ok(None) };
+    let plain = quants(&detect(&record.files, &hints, |_| None));
+    let plain = plain.iter().find(is_called);
+    Ok(plain.and_then(|plain| record.quants.iter().find(|quant| quant.files == plain.files)))
+}
