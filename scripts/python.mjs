@@ -1,5 +1,6 @@
 // The Python module: its wheel, built and installed into an environment of its own, and what checks it there.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ask, mustRun, ROOT, run, say } from './command.mjs'
 import { libclangEnvironment } from './libclang.mjs'
@@ -22,7 +23,7 @@ export async function buildWheel() {
 export async function lintPython() {
   const checks = [['ruff', 'format', '--check', '.'], ['ruff', 'check', '.'], ['mypy']]
   for (const check of checks) {
-    const result = await inVenv(...check)
+    const result = await inVenv({}, ...check)
     if (result.status !== 0) return result
   }
   return { status: 0, text: '' }
@@ -30,17 +31,26 @@ export async function lintPython() {
 
 /** The tests, of the installed wheel. */
 export function testPython() {
-  return inVenv('pytest', '--quiet')
+  return pytest({}, '--quiet')
 }
 
 /** One file of tests, with this added to its environment and its output shown. */
 export function testPythonFile(file, env) {
-  const options = { cwd: SOURCES, env: { PYTHONDONTWRITEBYTECODE: '1', ...env } }
-  return run(VENV, ['-m', 'pytest', '--quiet', '--capture=no', file], options)
+  return pytest(env, '--quiet', '--capture=no', file)
 }
 
-function inVenv(...args) {
-  return run(VENV, ['-m', ...args], { cwd: SOURCES, env: { PYTHONDONTWRITEBYTECODE: '1' } })
+/** In a folder for temporary files of its own: pytest clears away those of other runs of the same user, also of one under way. */
+async function pytest(env, ...args) {
+  const folder = mkdtempSync(join(tmpdir(), 'model-cache-pytest-'))
+  try {
+    return await inVenv({ ...env, PYTEST_DEBUG_TEMPROOT: folder }, 'pytest', ...args)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function inVenv(env, ...args) {
+  return run(VENV, ['-m', ...args], { cwd: SOURCES, env: { PYTHONDONTWRITEBYTECODE: '1', ...env } })
 }
 
 async function makeWheel() {
