@@ -1,7 +1,8 @@
-import { join } from 'node:path'
+import { mkdir, symlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { type Manifest, ModelCache, type OpenOptions } from '@tabagent/model-cache'
 import test, { type ExecutionContext } from 'ava'
-import type { LocalHub } from '../../local-hub/index.js'
+import { LocalHub } from '../../local-hub/index.js'
 import { randomBytes } from '../support/content.js'
 import { makeFolder } from '../support/folder.js'
 import { expectRequests, startHub } from '../support/hub.js'
@@ -25,6 +26,7 @@ const FILES = {
   ...{ 'README.md': '# A model\n', 'model.safetensors': SAFETENSORS, 'tiny.gguf': GGUF },
   ...{ 'onnx/model.onnx': ONNX, 'onnx/model_q4.onnx': { size: 300_000, seed: 'q4' } },
 }
+const MINILM = 'sentence-transformers/all-MiniLM-L6-v2'
 const PLAIN = ['fp32', 'model', 'q4', 'tiny']
 const REFINED = ['Q4_K_M', 'bf16', 'fp16', 'q4']
 
@@ -65,6 +67,33 @@ test('headers name what no name does: one listing and a few ranges, of which not
   hub.log.clear()
   await cache.scanRepo(REPO, { headers: true })
   t.deepEqual(requests(hub), { listings: 1, bytes: 0 })
+})
+
+test('the models of the example under names that say nothing: what most of their weights are', async (t) => {
+  const root = await makeFolder(t)
+  const links: [repo: string, from: string, to: string, name: string][] = [
+    ...['fp32', 'fp16', 'q4'].map((quant): [string, string, string, string] => {
+      const file = quant === 'fp32' ? 'model.onnx' : `model_${quant}.onnx`
+      return [`acme/${quant}`, `${MINILM}/onnx/${file}`, 'onnx/model.onnx', quant]
+    }),
+    ['acme/q8', `${MINILM}/onnx/model_quantized.onnx`, 'onnx/model.onnx', 'uint8'],
+    ['acme/safetensors', `${MINILM}/model.safetensors`, 'model.safetensors', 'fp32'],
+    ['acme/gguf', 'acme/chain-llama-GGUF/chain-llama-Q4_0.gguf', 'chain.gguf', 'Q4_0'],
+  ]
+  for (const [repo, from, to] of links) {
+    await mkdir(dirname(join(root, repo, to)), { recursive: true })
+    await symlink(resolve('.work/hub', from), join(root, repo, to))
+  }
+  const hub = await LocalHub.start({ root })
+  t.teardown(() => hub.close())
+  const cache = await open(t, { path: join(await makeFolder(t), 'store'), endpoint: hub.url })
+  for (const [repo, , , name] of links) {
+    hub.log.clear()
+    t.deepEqual(names(await cache.scanRepo(repo, { headers: true })), [name], repo)
+    const { bytes } = requests(hub)
+    t.log(`${repo}: ${bytes} requests, ${cdnBytes(hub)} bytes`)
+    t.true(bytes <= 4, `${repo}: ${bytes} requests`)
+  }
 })
 
 test('the names last: in other processes, after a restart, and at other commits with the same files', async (t) => {

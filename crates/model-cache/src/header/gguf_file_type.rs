@@ -1,6 +1,6 @@
 //! What GGUF files call the mixture of types that a quantization chose (`general.file_type`, `llama_ftype` of llama.cpp).
 
-/// Names by number, as llama.cpp prints them; numbers that were removed have none.
+/// Names by number, as llama.cpp prints them. Of those it has removed these are in files that are still around.
 const NAMES: &[(u64, &str)] = &[
     (0, "F32"),
     (1, "F16"),
@@ -32,11 +32,15 @@ const NAMES: &[(u64, &str)] = &[
     (30, "IQ4_XS"),
     (31, "IQ1_M"),
     (32, "BF16"),
+    (33, "Q4_0_4_4"),
+    (34, "Q4_0_4_8"),
+    (35, "Q4_0_8_8"),
     (36, "TQ1_0"),
     (37, "TQ2_0"),
     (38, "MXFP4_MOE"),
     (39, "NVFP4"),
     (40, "Q1_0"),
+    (41, "Q2_0"),
 ];
 
 /// Name of a mixture; none for one that came later than this table, or that a program only guessed (1024 and more).
