@@ -1,8 +1,11 @@
+import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { inspect } from 'node:util'
 import { ModelCache } from '@tabagent/model-cache'
 import test from 'ava'
 import { openCache } from '#dist/cache.js'
 import { openFakeCache } from './support/fake-addon.js'
+import { makeFolder } from './support/folder.js'
 
 const invalid = (message: RegExp | string) => ({
   name: 'ModelCacheError',
@@ -37,6 +40,25 @@ const WRONG_OPEN_OPTIONS: [object, RegExp][] = [
   [{ certificateAuthority: [''] }, /option "certificateAuthority" must be a path or an array of paths/],
   [{ cacheDirectory: '/x' }, /unknown option "cacheDirectory": known are path, endpoint, /],
 ]
+
+test('a cache tells how it was opened, and never the token', async (t) => {
+  const path = await makeFolder(t)
+  for (const [options, expected] of [
+    [
+      { endpoint: 'http://mirror.test/' },
+      { endpoint: 'http://mirror.test', offline: false, authenticated: false },
+    ],
+    [
+      { token: 'hf_x', offline: true },
+      { offline: true, authenticated: true },
+    ],
+  ] as const) {
+    const cache = await ModelCache.open({ path, ...options })
+    t.like(cache, { path: await realpath(path), ...expected })
+    t.false(inspect(cache, { showHidden: true, depth: 5 }).includes('hf_x'))
+    await cache.close()
+  }
+})
 
 test('open names the option that is wrong', async (t) => {
   for (const [options, message] of WRONG_OPEN_OPTIONS) {

@@ -14,9 +14,15 @@ const VENV = pythonOf(FOLDER)
 
 /** Builds the wheel and installs it, if anything it is made of changed. */
 export async function buildWheel() {
-  await installRequirements(join(SOURCES, 'requirements.txt'), 'the Python module (maturin, pytest)', FOLDER)
+  await installTools()
   const hash = hashOf([ask('rustc', ['-vV']), ask(VENV, ['--version'])], wheelSources())
   await exclusively(() => makeOnce(join(FOLDER, '.wheel'), hash, makeWheel))
+}
+
+/** Builds the wheel into `folder`, for whoever installs it elsewhere. */
+export async function writeWheel(folder) {
+  await installTools()
+  await exclusively(() => runMaturin(folder))
 }
 
 /** Formatting, lints and types. */
@@ -53,18 +59,27 @@ function inVenv(env, ...args) {
   return run(VENV, ['-m', ...args], { cwd: SOURCES, env: { PYTHONDONTWRITEBYTECODE: '1', ...env } })
 }
 
+function installTools() {
+  const what = 'the Python module (maturin, pytest)'
+  return installRequirements(join(SOURCES, 'requirements.txt'), what, FOLDER)
+}
+
 async function makeWheel() {
-  say('building the Python module (the first time takes some minutes)')
   const folder = mkdtempSync(join(FOLDER, 'wheel-'))
   try {
-    const advice = 'The Python module did not build: see the compiler messages above.'
-    const args = ['--release', '--locked', '--auditwheel', 'skip', '--out', folder, '--target', rustTarget()]
-    const options = { cwd: SOURCES, env: await libclangEnvironment() }
-    await mustRun(VENV, ['-m', 'maturin', 'build', '--interpreter', VENV, ...args], advice, options)
+    await runMaturin(folder)
     await installWheel(folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+async function runMaturin(folder) {
+  say('building the Python module (the first time takes some minutes)')
+  const advice = 'The Python module did not build: see the compiler messages above.'
+  const args = ['--release', '--locked', '--auditwheel', 'skip', '--out', folder, '--target', rustTarget()]
+  const options = { cwd: SOURCES, env: await libclangEnvironment() }
+  await mustRun(VENV, ['-m', 'maturin', 'build', '--interpreter', VENV, ...args], advice, options)
 }
 
 async function installWheel(folder) {

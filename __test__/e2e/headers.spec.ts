@@ -209,6 +209,18 @@ test('between very many weights of ONNX no more than sixteen requests are made',
   t.deepEqual(requests(hub), { listings: 1, bytes: 16 })
 })
 
+test('one scan reads at most 32 headers, the next one goes on', async (t) => {
+  const files = Object.fromEntries(
+    Array.from({ length: 40 }, (_, at) => [`m${at}.gguf`, ggufFile('llama', at, 1, 15)]),
+  )
+  const { cache, hub } = await openStore(t, files)
+  for (const bytes of [32, 8, 0]) {
+    hub.log.clear()
+    t.is(names(await cache.scanRepo(REPO, { headers: true })).length, 40)
+    t.deepEqual(requests(hub), { listings: 1, bytes })
+  }
+})
+
 test('a header that the endpoint does not give fails the call, and the listing is there', async (t) => {
   const settings = { gated: 'manual' as const, allowed: ['hf_secret'] }
   const { cache, hub, path } = await openStore(t, FILES, {}, { settings, tokens: ['hf_secret'] })

@@ -106,6 +106,7 @@ test('what the models of the example say of themselves', async (t) => {
       `${path}: ${hub.log.filter({ origin: 'cdn' }).length} requests, ${cdnBytes(hub)} of ${found.size} bytes`,
     )
     t.true(cdnBytes(hub) < found.size / 4)
+    t.is(found.producer, 'tabagent-model-cache')
     t.true(found.parameters > 22e6 && found.parameters < 24e6, `${found.parameters}`)
     t.true(found.tensors.some((tensor) => tensor.dtype === dtype && tensor.length > MIB))
     t.deepEqual(found.graph?.inputs.map(({ name }) => name).sort(), [

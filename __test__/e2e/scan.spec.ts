@@ -50,6 +50,11 @@ test('the manifest says what the Hub says of the repository', async (t) => {
   })
   t.true(manifest.tags.includes('bert'))
   t.regex(manifest.commit, /^[0-9a-f]{40}$/)
+  for (const { updatedAt } of Object.values(manifest.quants)) t.deepEqual(updatedAt, manifest.scannedAt)
+  await cache.downloadQuant(REPO, 'q8')
+  const updated = cache.getManifest(REPO)?.quants
+  t.notDeepEqual(updated?.['q8']?.updatedAt, manifest.scannedAt)
+  t.deepEqual(updated?.['q4']?.updatedAt, manifest.scannedAt)
 })
 
 test('a scan of a known commit asks nothing, of a branch it asks once each time', async (t) => {

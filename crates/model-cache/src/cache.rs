@@ -92,7 +92,7 @@ impl ModelCache {
     }
 
     /// Lists a repository with one request and sorts its files into quants; with none for a commit that was scanned before, and a
-    /// conditional one for a branch that was.
+    /// conditional one for a branch that was. With `options.headers` up to 16 more for each quant that no name settles.
     ///
     /// # Errors
     /// `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND`, `ERR_REVISION_NOT_FOUND`, `ERR_UNAUTHORIZED`, `ERR_GATED`, `ERR_HTTP`,

@@ -1,10 +1,14 @@
 //! What is remembered of quants: when they were complete, why they failed, whether to keep them.
 
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use tabagent_storage::{
-    Files, Key, ManifestQuant, ManifestRecord, QuantFault, QuantRecord, Quants, ReadTransaction, RepoScope,
-    StorageError, Store, WriteTransaction,
+    Files, Key, ManifestQuant, ManifestRecord, Manifests, QuantFault, QuantRecord, Quants, ReadTransaction,
+    RepoScope, Sortings, StorageError, Store, WriteTransaction,
 };
 
 use crate::clock::now_ms;
@@ -36,13 +40,12 @@ impl History<'_> {
     /// before.
     pub(crate) fn complete(&self, files: &[u32]) -> Result<()> {
         let files: HashSet<u32> = files.iter().copied().collect();
-        let touched =
-            self.record.quants.iter().filter(|quant| quant.files.iter().any(|file| files.contains(file)));
         let news = self.store.read(|txn| {
             let mut out = Vec::new();
-            for quant in touched {
-                if !self.is_noted(txn, quant)? && self.is_complete(txn, quant)? {
-                    out.push(quant.name.as_str());
+            for quant in self.quants(txn)?.iter() {
+                let touched = quant.files.iter().any(|file| files.contains(file));
+                if touched && !self.is_noted(txn, quant)? && self.is_complete(txn, quant)? {
+                    out.push(quant.name.clone());
                 }
             }
             Ok(out)
@@ -52,6 +55,21 @@ impl History<'_> {
         }
         let done = |old| QuantRecord { completed_at_ms: Some(now_ms()), fault: None, ..old };
         Ok(self.store.write(|txn| news.iter().try_for_each(|quant| self.update(txn, quant, done)))?)
+    }
+
+    /// The quants as they are called now: headers may have told other names since the listing was read.
+    fn quants(
+        &self,
+        txn: &ReadTransaction<'_>,
+    ) -> std::result::Result<Cow<'_, [ManifestQuant]>, StorageError> {
+        let sorting = txn.get::<Sortings>(&Key::sorting(self.scope))?;
+        if sorting.is_some_and(|sorting| sorting.sorted_at_ms != self.record.scanned_at_ms)
+            && let Some(now) = txn.get::<Manifests>(&Key::manifest(self.scope))?
+            && now.files == self.record.files
+        {
+            return Ok(Cow::Owned(now.quants));
+        }
+        Ok(Cow::Borrowed(&self.record.quants))
     }
 
     fn update(

@@ -25,6 +25,8 @@ pub(crate) struct Sorted {
     pub(crate) record: ManifestRecord,
     /// What besides its files it was sorted by.
     pub(crate) hints: Hints,
+    /// When: when the listing was scanned, or later when it was sorted again.
+    at_ms: u64,
     /// The files whose headers would name a quant that nothing else names.
     pub(crate) open: Vec<ManifestFile>,
 }
@@ -46,7 +48,8 @@ pub(crate) fn sort(endpoint: &str, listing: Listing) -> Sorted {
         scanned_at_ms: now_ms(),
     };
     let (detection, open) = detect_open(&record.files, &listing.hints);
-    let mut sorted = Sorted { record, hints: listing.hints, open };
+    let at_ms = record.scanned_at_ms;
+    let mut sorted = Sorted { record, hints: listing.hints, at_ms, open };
     for (file, role) in sorted.record.files.iter_mut().zip(&detection.roles) {
         role.as_str().clone_into(&mut file.role);
     }
@@ -100,7 +103,7 @@ impl Sorted {
     /// A listing that was stored.
     pub(crate) fn stored(record: ManifestRecord, hints: Hints) -> Self {
         let (_, open) = detect_open(&record.files, &hints);
-        Self { record, hints, open }
+        Self { record, hints, at_ms: now_ms(), open }
     }
 
     /// Names the quants by what headers tell. False when they were called so before.
@@ -135,7 +138,7 @@ impl Sorted {
                 rename(txn, scope, &renamed)?;
             }
         }
-        txn.put::<Sortings>(&Key::sorting(scope), &to_sorting(&self.hints))?;
+        txn.put::<Sortings>(&Key::sorting(scope), &to_sorting(&self.hints, self.at_ms))?;
         txn.put::<Manifests>(&key, &self.record)
     }
 }
@@ -198,9 +201,9 @@ pub(crate) fn hints(txn: &ReadTransaction<'_>, scope: &RepoScope) -> Stored<Opti
     }))
 }
 
-fn to_sorting(hints: &Hints) -> SortingRecord {
+fn to_sorting(hints: &Hints, sorted_at_ms: u64) -> SortingRecord {
     let Hints { repo, library_name, tags, quant_method, bits, dtype, mlx } = hints.clone();
-    SortingRecord { sorted_at_ms: now_ms(), repo, library_name, tags, quant_method, bits, dtype, mlx }
+    SortingRecord { sorted_at_ms, repo, library_name, tags, quant_method, bits, dtype, mlx }
 }
 
 /// The quant that is asked for, in any case: by its name, else by the one that it has without what headers tell, so that who knew

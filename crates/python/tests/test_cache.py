@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from conftest import FILES, REPO, SIZE, WEIGHTS
-from local_hub import LocalHub
-from tabagent_model_cache import InvalidArgumentError, ModelCache, OfflineError, ReadOnlyError
+from local_hub import LocalHub, write_repository
+from tabagent_model_cache import GatedError, InvalidArgumentError, ModelCache, OfflineError, ReadOnlyError
 
 
 def test_scan_download_and_read(cache: ModelCache) -> None:
@@ -32,6 +34,46 @@ def test_scan_download_and_read(cache: ModelCache) -> None:
 
     with cache.get_file(REPO, WEIGHTS, revision=manifest.commit) as file:
         assert bytes(file) == FILES[WEIGHTS]
+
+
+def test_a_manifest_has_what_the_endpoint_says(tmp_path: Path) -> None:
+    write_repository(tmp_path / "hub", REPO, FILES)
+    settings = {"pipeline_tag": "feature-extraction", "library_name": "transformers.js", "license": "mit"}
+    (tmp_path / "hub" / f"{REPO}.json").write_text(
+        json.dumps({**settings, "tags": ["bert"], "gated": "auto"})
+    )
+    with (
+        LocalHub(tmp_path / "hub", "--unlimited") as hub,
+        ModelCache(tmp_path / "store", endpoint=hub.url) as cache,
+    ):
+        manifest = cache.scan_repo(REPO)
+        with pytest.raises(GatedError, match="ask"):
+            cache.download_quant(REPO, "q4")
+        failed = cache.get_manifest(REPO).quants["q4"]
+    assert (manifest.repo, manifest.revision, len(manifest.commit)) == (REPO, "main", 40)
+    assert (manifest.pipeline_task, manifest.library_name) == ("feature-extraction", "transformers.js")
+    assert (manifest.license, manifest.gated, manifest.stale) == ("mit", True, False)
+    assert "bert" in manifest.tags
+    (shared,) = manifest.shared_files
+    assert (shared.path, shared.role, shared.stored) == ("config.json", "config", False)
+    assert abs(datetime.now(timezone.utc) - manifest.scanned_at) < timedelta(days=1)
+    quant = manifest.quants["q4"]
+    assert {file.path: file.role for file in quant.files} == {"config.json": "config", WEIGHTS: "weights"}
+    assert (quant.format, quant.error, quant.updated_at) == ("onnx", None, manifest.scanned_at)
+    assert (failed.status, failed.error.code) == ("failed", "ERR_GATED")
+    assert REPO in failed.error.message
+    assert failed.updated_at != quant.updated_at
+
+
+def test_a_cache_tells_how_it_was_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for options, expected in [({}, (False, False)), ({"token": "hf_x", "offline": True}, (True, True))]:
+        with ModelCache(tmp_path / "store", **options) as cache:
+            assert (cache.offline, cache.authenticated) == expected
+    monkeypatch.setenv("HF_TOKEN", "hf_y")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with ModelCache(tmp_path / "store") as cache:
+        assert (cache.offline, cache.authenticated) == (True, True)
+        assert cache.endpoint == "https://huggingface.co"
 
 
 def test_fetch_file_downloads_what_is_missing(cache: ModelCache) -> None:

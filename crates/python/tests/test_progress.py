@@ -52,22 +52,22 @@ def test_the_last_report_comes_before_the_call_returns_also_when_all_is_stored(c
         assert order.count((total, total)) == 1, (name, order)
 
 
-@pytest.mark.parametrize("call", ["download_quant", "verify"])
+@pytest.mark.parametrize("call", ["download_quant", "verify", "materialize"])
 def test_true_shows_a_bar_of_tqdm(cache: ModelCache, call: str) -> None:
-    words = "sys.argv[3], 'q4', " if call == "download_quant" else ""
+    words = "" if call == "verify" else "sys.argv[3], 'q4', "
     program = (
         "import sys\n"
         "from tabagent_model_cache import ModelCache\n"
         "with ModelCache(sys.argv[1], endpoint=sys.argv[2]) as cache:\n"
         f"    cache.{call}({words}progress=True)\n"
     )
-    if call == "verify":
+    if call != "download_quant":
         cache.download_quant(REPO, "q4")
     arguments = [sys.executable, "-c", program, str(cache.path), cache.endpoint, REPO]
     ended = subprocess.run(arguments, check=True, capture_output=True, text=True)
     assert ended.stdout == ""
     last = ended.stderr.rstrip().splitlines()[-1].split("\r")[-1]
-    assert last.startswith(f"{REPO} q4: 100%|" if call == "download_quant" else f"{REPO}: 100%|")
+    assert last.startswith(f"{REPO}: 100%|" if call == "verify" else f"{REPO} q4: 100%|")
     assert "5.24M/5.24M" in last
 
 

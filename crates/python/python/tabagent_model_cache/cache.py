@@ -103,12 +103,15 @@ class ModelCache:
             check_url(endpoint, "endpoint")
         proxies = environment.read_proxies() if proxy is None else _by_scheme(proxy)
         folder = environment.default_folder() if path is None else Path(path)
+        token = environment.read_token() if token is None else token
+        self._offline = environment.read_offline() if offline is None else offline
+        self._authenticated = token is not None
         self._native = NativeCache(
             folder.absolute(),
             {
                 "endpoint": environment.read_endpoint() if endpoint is None else endpoint,
-                "token": environment.read_token() if token is None else token,
-                "offline": environment.read_offline() if offline is None else offline,
+                "token": token,
+                "offline": self._offline,
                 "read_only": read_only,
                 "zero_copy": zero_copy,
                 "connections": connections,
@@ -133,6 +136,16 @@ class ModelCache:
     def endpoint(self) -> str:
         """Where repositories are listed and resolved."""
         return self._native.endpoint
+
+    @property
+    def offline(self) -> bool:
+        """Whether the network is never used."""
+        return self._offline
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether a token goes with the requests to the endpoint; never the token itself."""
+        return self._authenticated
 
     def scan_repo(
         self, repo: str, *, revision: str | None = None, refresh: bool = False, headers: bool = False
@@ -351,7 +364,7 @@ class ModelCache:
         *,
         revision: str | None = None,
         keep: bool = False,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> PlainFiles:
         """Hold plain files of a stored file (with its numbered parts) or of a quant, for engines that want a path.
 

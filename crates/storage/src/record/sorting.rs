@@ -8,7 +8,7 @@ use super::record;
 /// without a network, when headers have told more.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct SortingRecord {
-    /// When it was sorted last, milliseconds since 1970.
+    /// When it was sorted last, milliseconds since 1970: as the listing was scanned, unless headers told more since.
     pub sorted_at_ms: u64,
     /// Repository id.
     pub repo: Option<String>,

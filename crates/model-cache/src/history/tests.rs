@@ -1,0 +1,72 @@
+use tabagent_storage::{
+    EndpointId, FileMetadata, ManifestFile, SortingRecord, StorageRegistry, StoreOptions,
+};
+
+use super::*;
+
+fn record(quant: &str) -> ManifestRecord {
+    let file = ManifestFile {
+        path: "m.gguf".to_owned(),
+        size: 1,
+        sha256: Some([7; 32]),
+        git_sha1: None,
+        role: "weights".to_owned(),
+    };
+    ManifestRecord {
+        endpoint: String::new(),
+        repo: "acme/m".to_owned(),
+        commit: "c0ffee".to_owned(),
+        pipeline_task: None,
+        library_name: None,
+        license: None,
+        tags: Vec::new(),
+        gated: false,
+        scanned_at_ms: 5,
+        files: vec![file],
+        quants: vec![ManifestQuant { name: quant.to_owned(), format: "gguf".to_owned(), files: vec![0] }],
+        shared: Vec::new(),
+    }
+}
+
+fn sorting(sorted_at_ms: u64) -> SortingRecord {
+    SortingRecord {
+        sorted_at_ms,
+        repo: None,
+        library_name: None,
+        tags: Vec::new(),
+        quant_method: None,
+        bits: None,
+        dtype: None,
+        mlx: false,
+    }
+}
+
+#[test]
+fn a_download_that_began_under_the_old_name_is_complete_under_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = StorageRegistry::new(folder.path())
+        .open("store".as_ref(), StoreOptions { read_only: false })
+        .unwrap();
+    let scope =
+        RepoScope { endpoint: EndpointId::of("x"), repo: "acme/m".to_owned(), commit: "c0ffee".to_owned() };
+    let old = record("m");
+    let file =
+        FileMetadata { path: "m.gguf".to_owned(), blob: [7; 32], size: 1, git_sha1: None, stored_at_ms: 1 };
+    let write = |quant, sorted_at_ms| {
+        store
+            .write(|txn| {
+                txn.put::<Files>(&Key::file(&scope, &file.path), &file)?;
+                txn.put::<Manifests>(&Key::manifest(&scope), &record(quant))?;
+                txn.put::<Sortings>(&Key::sorting(&scope), &sorting(sorted_at_ms))
+            })
+            .unwrap();
+        History { store: &store, record: &old, scope: &scope, keep: None }.complete(&[0]).unwrap();
+    };
+    let noted = |quant: &str| store.read(|txn| txn.get::<Quants>(&Key::quant(&scope, quant))).unwrap();
+    write("Q4_K_M", 6);
+    assert!(noted("m").is_none());
+    let history = noted("Q4_K_M").unwrap();
+    assert!(history.completed_at_ms.is_some() && history.name == "Q4_K_M");
+    write("m", 5);
+    assert!(noted("m").is_some());
+}
