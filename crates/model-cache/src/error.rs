@@ -289,7 +289,7 @@ fn storage_code(error: &StorageError) -> &'static str {
         | StorageError::NoReflink { .. }
         | StorageError::NotShown { .. } => "ERR_UNSUPPORTED_FILESYSTEM",
         StorageError::TooLarge { .. } => "ERR_TOO_LARGE",
-        StorageError::Io { .. } | StorageError::Database { .. } => "ERR_IO",
+        StorageError::Io { .. } | StorageError::Database { .. } | StorageError::Broken { .. } => "ERR_IO",
     }
 }
 
@@ -333,6 +333,7 @@ fn storage_fields(error: &StorageError) -> ErrorFields {
         | StorageError::NotShown { path }
         | StorageError::Forked { path }
         | StorageError::Io { path, .. }
+        | StorageError::Broken { path }
         | StorageError::Database { path, .. } => at(path),
         StorageError::TooLarge { size, limit, .. } => {
             ErrorFields { needed: Some(*size), available: Some(*limit), ..ErrorFields::default() }

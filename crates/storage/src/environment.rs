@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::RwLockReadGuard;
 
 use libmdbx::{
     Database, DatabaseKind, DatabaseOptions, Mode, NoWriteMap, ObjectLength, PageSize, ReadWriteOptions,
@@ -16,7 +17,7 @@ use crate::layout::{
     AUGMENT_LIMIT, CHUNK_GROWTH, CHUNK_MAX_SIZE, CHUNK_PAGE, DATA_FILE, MANIFEST_GROWTH, MANIFEST_MAX_SIZE,
     MANIFEST_PAGE, MAX_READERS,
 };
-use crate::mutex::Mutex;
+use crate::mutex::{Mutex, RwLock};
 use crate::platform::{self, BorrowedFile, ForkPause};
 use crate::process::Process;
 use crate::raw::{self, Environment, TableHandle};
@@ -50,6 +51,18 @@ fn open<K: DatabaseKind>(path: &Path, options: DatabaseOptions) -> Result<Databa
         .map_err(|error| StorageError::database("open", path, error))
 }
 
+/// Opens the database of M. Where it is written every page is checked from end to end: they are small, so that costs next to nothing,
+/// and records of any length are never read beyond their page. libmdbx knows no such thing for a database that is opened read-only:
+/// see [`crate::transaction`].
+fn open_manifests(path: &Path, read_only: bool) -> Result<Database<NoWriteMap>> {
+    let database = open(path, options(MANIFEST_PAGE, MANIFEST_MAX_SIZE, MANIFEST_GROWTH, read_only))?;
+    if !read_only {
+        raw::check_pages(&database, true)
+            .map_err(|error| StorageError::database("have pages checked", path, error))?;
+    }
+    Ok(database)
+}
+
 fn data_file<'a>(environment: Environment<'a>, path: &Path) -> Result<BorrowedFile<'a>> {
     environment.data_file().map_err(|error| StorageError::database("open the data file", path, error))
 }
@@ -74,9 +87,26 @@ fn check(process: Process, path: &Path) -> Result<()> {
 /// fork (see [`crate::mutex`]): with a turn nobody ever waits there.
 type Turn = Mutex<()>;
 
+/// How often a reader begins again when a write of another thread breaks the database.
+const ATTEMPTS: usize = 3;
+
+/// The database of M while it is used.
+struct OpenedManifests<'a> {
+    database: RwLockReadGuard<'a, Option<Database<NoWriteMap>>>,
+    path: &'a Path,
+}
+
+impl OpenedManifests<'_> {
+    fn get(&self) -> Result<&Database<NoWriteMap>> {
+        let closed = || StorageError::database("open", self.path, libmdbx::Error::Busy);
+        self.database.as_ref().ok_or_else(closed)
+    }
+}
+
 /// Environment M: everything small. Durable, written through file I/O.
 pub(crate) struct ManifestEnvironment {
-    database: Database<NoWriteMap>,
+    /// None where it could not be opened anew.
+    database: RwLock<Option<Database<NoWriteMap>>>,
     path: PathBuf,
     read_only: bool,
     turn: Turn,
@@ -90,22 +120,61 @@ pub(crate) struct ManifestEnvironment {
 impl ManifestEnvironment {
     /// Opens M in `path`, creating it and its tables unless `read_only`.
     pub(crate) fn open(path: PathBuf, read_only: bool, token: OpenToken) -> Result<Self> {
-        let options = options(MANIFEST_PAGE, MANIFEST_MAX_SIZE, MANIFEST_GROWTH, read_only);
-        let (database, process) = (open(&path, options)?, Process::current());
-        let environment =
-            Self { database, path, read_only, turn: Turn::default(), process, closing: None, _open: token };
+        let database = RwLock::new(Some(open_manifests(&path, read_only)?));
+        let (turn, process) = (Turn::default(), Process::current());
+        let environment = Self { database, path, read_only, turn, process, closing: None, _open: token };
         if !read_only {
-            environment.check_pages()?;
             environment.create_tables()?;
         }
         Ok(environment)
     }
 
-    /// Pages of M are small: checking each costs next to nothing, and records of any length are never read beyond their page.
-    /// libmdbx knows no such thing for a database that is opened read-only: see [`crate::transaction`].
-    fn check_pages(&self) -> Result<()> {
-        raw::check_pages(&self.database, true)
-            .map_err(|error| StorageError::database("have pages checked", &self.path, error))
+    /// The database. Hold it for one call, and never twice.
+    fn opened(&self) -> Result<OpenedManifests<'_>> {
+        self.check()?;
+        let database = self.database.read();
+        if database.as_ref().is_some_and(|database| !raw::is_broken(database)) {
+            return Ok(OpenedManifests { database, path: &self.path });
+        }
+        drop(database);
+        self.reopen()?;
+        Ok(OpenedManifests { database: self.database.read(), path: &self.path })
+    }
+
+    /// Calls `f` with the database, and again when another thread's write broke it meanwhile.
+    fn with<T>(
+        &self,
+        action: &'static str,
+        f: impl Fn(&Database<NoWriteMap>) -> libmdbx::Result<T>,
+    ) -> Result<T> {
+        for _ in 0..ATTEMPTS {
+            match f(self.opened()?.get()?) {
+                Err(libmdbx::Error::Panic) => {}
+                outcome => return outcome.map_err(|error| StorageError::database(action, &self.path, error)),
+            }
+        }
+        Err(self.breaks_again(action))
+    }
+
+    /// Opened anew it breaks again: what libmdbx reads in it is damaged.
+    fn breaks_again(&self, action: &'static str) -> StorageError {
+        let reason = format!("cannot {action}: {}", libmdbx::Error::Panic);
+        StorageError::corrupt(format!("the database at {}", self.path.display()), reason)
+    }
+
+    /// Opens the database anew after a write that failed half-way: libmdbx takes no call any more then, lest it build on what may
+    /// not be on the disk.
+    fn reopen(&self) -> Result<()> {
+        let mut database = self.database.write();
+        if database.as_ref().is_some_and(|database| !raw::is_broken(database)) {
+            return Ok(());
+        }
+        // It is open once in a process.
+        let forks = platform::pause_forks().ok();
+        *database = None;
+        drop(forks);
+        *database = Some(open_manifests(&self.path, self.read_only)?);
+        Ok(())
     }
 
     fn create_tables(&self) -> Result<()> {
@@ -125,8 +194,9 @@ impl ManifestEnvironment {
 
     /// Bytes the data file occupies on the disk.
     pub(crate) fn disk_bytes(&self) -> Result<u64> {
-        self.check()?;
-        disk_bytes(data_file(Environment::of(&self.database), &self.path)?, &self.path)
+        self.with("open the data file", |database| {
+            Ok(disk_bytes(Environment::of(database).data_file()?, &self.path))
+        })?
     }
 
     /// Fails in a fork child of the process that opened it.
@@ -136,31 +206,32 @@ impl ManifestEnvironment {
 
     /// Number of the newest transaction, of any process. A look at memory.
     pub(crate) fn version(&self) -> Result<u64> {
-        self.check()?;
-        let state = self.database.info();
-        let state = state.map_err(|e| StorageError::database("read the state", &self.path, e))?;
-        Ok(state.last_txnid())
+        self.with("read the state", |database| Ok(database.info()?.last_txnid()))
     }
 
     /// Runs `f` on a consistent view.
     pub(crate) fn read<T>(&self, f: impl FnOnce(&ReadTransaction<'_>) -> Result<T>) -> Result<T> {
-        self.check()?;
-        let inner = self
-            .database
-            .begin_ro_txn()
-            .map_err(|e| StorageError::database("begin reading", &self.path, e))?;
-        f(&ReadTransaction { inner, path: &self.path })
+        for _ in 0..ATTEMPTS {
+            let opened = self.opened()?;
+            match opened.get()?.begin_ro_txn() {
+                Ok(inner) => return f(&ReadTransaction { inner, path: &self.path }),
+                Err(libmdbx::Error::Panic) => {}
+                Err(error) => return Err(StorageError::database("begin reading", &self.path, error)),
+            }
+        }
+        Err(self.breaks_again("begin reading"))
     }
 
     /// Runs `f` in a write transaction; durable when it returns `Ok`, without any effect otherwise.
     pub(crate) fn write<T>(&self, f: impl FnOnce(&WriteTransaction<'_>) -> Result<T>) -> Result<T> {
         self.check()?;
         let _turn = self.turn.lock();
-        self.keep_room()?;
-        let inner = self
-            .database
-            .begin_rw_txn()
-            .map_err(|e| StorageError::database("begin writing", &self.path, e))?;
+        // No other thread can break it from here on.
+        let opened = self.opened()?;
+        let database = opened.get()?;
+        self.keep_room(database)?;
+        let inner =
+            database.begin_rw_txn().map_err(|e| StorageError::database("begin writing", &self.path, e))?;
         let transaction = WriteTransaction { inner, path: &self.path };
         let out = f(&transaction)?;
         transaction.inner.commit().map_err(|error| self.failed_commit(error))?;
@@ -169,8 +240,8 @@ impl ManifestEnvironment {
 
     /// Gives the file and its next growth room on the disk. libmdbx tells a write that a full disk cut short as an input/output
     /// error. On a disk that is full already, transactions that fit into the file still go on.
-    fn keep_room(&self) -> Result<()> {
-        let file = data_file(Environment::of(&self.database), &self.path)?;
+    fn keep_room(&self, database: &Database<NoWriteMap>) -> Result<()> {
+        let file = data_file(Environment::of(database), &self.path)?;
         let fail = |error| StorageError::io("make room in the data file of", &self.path, error);
         let (size, allocated) = platform::file_size(file).map_err(fail)?;
         let wanted = size + MANIFEST_GROWTH.unsigned_abs() as u64;

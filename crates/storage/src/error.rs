@@ -27,6 +27,17 @@ pub enum StorageError {
         /// What does not fit.
         reason: String,
     },
+    /// A write failed half-way, and this process cannot use the database any more: close the cache and all that was opened from it,
+    /// then open it again. Nothing complete was lost.
+    #[error(
+        "a write to the database at {} failed half-way, and this process cannot use it any more; close the cache and all files \
+         opened from it, then open it again: nothing complete was lost",
+        path.display()
+    )]
+    Broken {
+        /// Folder of the environment.
+        path: PathBuf,
+    },
     /// Someone else is using it now: call again later.
     #[error("{what} is in use: {reason}")]
     InUse {
@@ -190,16 +201,13 @@ impl StorageError {
             E::RemoteFilesystem => Self::UnsupportedFilesystem { path: owned, reason },
             E::ReadOnlyFilesystem | E::Access | E::PermissionDenied => Self::ReadOnly { path: owned, reason },
             // The last four are what a damaged page or a lost one makes of a search, or a cut file of an open.
-            E::Corrupted
-            | E::PageNotFound
-            | E::Panic
-            | E::CursorFull
-            | E::PageFull
-            | E::NotFound
-            | E::NoData => Self::Corrupt { what: format!("the database at {}", path.display()), reason },
+            E::Corrupted | E::PageNotFound | E::CursorFull | E::PageFull | E::NotFound | E::NoData => {
+                Self::Corrupt { what: format!("the database at {}", path.display()), reason }
+            }
             E::Other(code) if is_full(&io::Error::from_raw_os_error(code)) => {
                 Self::NoSpace { path: owned, needed: 0, available: 0 }
             }
+            E::Panic => Self::Broken { path: owned },
             E::Busy => Self::InUse { what: format!("the database at {}", path.display()), reason },
             E::FileNotFound => {
                 Self::Io { action, path: owned, source: io::Error::new(io::ErrorKind::NotFound, source) }

@@ -2,7 +2,10 @@
 //! without its parent's threads: a table of waiting threads kept in memory would name threads there that do not exist, and
 //! wake them instead of the child's own.
 
-use std::sync::{Condvar as Inner, Mutex as InnerMutex, MutexGuard, PoisonError};
+use std::sync::{
+    Condvar as Inner, Mutex as InnerMutex, MutexGuard, PoisonError, RwLock as InnerRwLock, RwLockReadGuard,
+    RwLockWriteGuard,
+};
 use std::time::Instant;
 
 /// A lock. A thread that panicked while it held it leaves the value as it was then.
@@ -22,6 +25,26 @@ impl<T> Mutex<T> {
     /// The value, which nobody else can be using.
     pub(crate) fn get_mut(&mut self) -> &mut T {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A lock that many hold to look. Whoever looks must not ask to look again: between the two somebody may wait to change.
+#[derive(Debug)]
+pub(crate) struct RwLock<T>(InnerRwLock<T>);
+
+impl<T> RwLock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(InnerRwLock::new(value))
+    }
+
+    /// Waits until nobody changes the value.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody looks at the value.
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

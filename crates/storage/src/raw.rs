@@ -71,6 +71,14 @@ pub(crate) fn disable_prefault(database: &Database<WriteMap>) -> Result<()> {
     check(unsafe { ffi::mdbx_env_set_option(database.ptr().0, ffi::MDBX_opt_prefault_write_enable, 0) })
 }
 
+/// Whether libmdbx takes no call any more, since a write failed half-way (`MDBX_PANIC`).
+pub(crate) fn is_broken<K: DatabaseKind>(database: &Database<K>) -> bool {
+    let mut flags = 0;
+    // SAFETY: the environment is open (the database is borrowed) and the variable lives.
+    let code = unsafe { ffi::mdbx_env_get_flags(database.ptr().0, &raw mut flags) };
+    code == ffi::MDBX_PANIC
+}
+
 /// Whether every page is checked from end to end when it is looked at, not its header alone (`MDBX_VALIDATION`): what a damaged page
 /// says then leads nowhere outside of it. Nobody may be writing to the database in this process.
 pub(crate) fn check_pages<K: DatabaseKind>(database: &Database<K>, on: bool) -> Result<()> {
