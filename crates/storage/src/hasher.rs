@@ -16,7 +16,7 @@ use crate::layout::BLOCK_SIZE;
 use crate::ledger::{Check, HashStep, Ledger};
 use crate::mutex::Mutex;
 use crate::placement::Placement;
-use crate::recent::Recent;
+use crate::recent::{Recent, RecentTotal};
 use crate::record::Segment;
 use crate::segments::segments_of;
 
@@ -46,13 +46,14 @@ impl Hasher {
         placement: Arc<Placement>,
         journal: Arc<Journal>,
         expected: &Digest,
+        recent: Arc<RecentTotal>,
     ) -> Self {
         let fresh = Hashes::new(expected, ledger.identity().size);
         Self {
             ledger,
             placement,
             journal,
-            recent: Recent::default(),
+            recent: Recent::new(recent),
             hashed: Mutex::new(Hashed::new(fresh)),
             expected: *expected,
             awaited: Mutex::default(),

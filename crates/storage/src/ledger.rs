@@ -198,12 +198,7 @@ impl Ledger {
     /// A write of `range` begins: until it has ended, none of these bytes count.
     pub(crate) fn begin(&self, range: Range<u64>) -> Result<u64> {
         let mut state = self.state.lock();
-        if state.sealed {
-            return Err(StorageError::InvalidArgument {
-                what: format!("blob {}", self.identity.name),
-                reason: "it is being finished, nothing more can be written".to_owned(),
-            });
-        }
+        self.check_open(&state)?;
         state.remove(&range);
         if range.start < state.claimed {
             state.restart_hashing(range.start);
@@ -286,15 +281,21 @@ impl Ledger {
     /// Allows no further write when all bytes are there; else says which are missing.
     pub(crate) fn seal(&self) -> Result<Vec<Range<u64>>> {
         let mut state = self.state.lock();
-        if state.sealed {
-            return Err(StorageError::InvalidArgument {
-                what: format!("blob {}", self.identity.name),
-                reason: "it is being finished by another call, or is finished".to_owned(),
-            });
-        }
+        self.check_open(&state)?;
         let missing = state.segments.missing(self.identity.size);
         state.sealed = missing.is_empty();
         Ok(missing)
+    }
+
+    /// From the seal on the bytes are those that get a digest and a record.
+    fn check_open(&self, state: &State) -> Result<()> {
+        if !state.sealed {
+            return Ok(());
+        }
+        Err(StorageError::InvalidArgument {
+            what: format!("blob {}", self.identity.name),
+            reason: "it is being finished, or is finished: its bytes stay as they are".to_owned(),
+        })
     }
 
     /// Allows writes again.
@@ -330,11 +331,13 @@ impl Ledger {
     }
 
     /// Forgets all bytes: they are not what was expected.
-    pub(crate) fn drop_all(&self) {
+    pub(crate) fn drop_all(&self) -> Result<()> {
         let mut state = self.state.lock();
+        self.check_open(&state)?;
         state.remove(&(0..self.identity.size));
         state.restart_hashing(0);
         self.wake(state);
+        Ok(())
     }
 
     /// Forgets these bytes: the disk does not have what was written.

@@ -48,13 +48,13 @@ impl BlobWriter {
     /// Drops all bytes: nobody can say which of them are right.
     ///
     /// # Errors
-    /// As [`BlobWriter::checkpoint`].
+    /// [`crate::StorageError::InvalidArgument`] once a finish runs or has succeeded; as [`BlobWriter::checkpoint`].
     pub fn discard(&self) -> Result<()> {
         let Some(work) = &self.inner.work else {
             return Err(refused(*self.name(), "it is complete"));
         };
         self.inner.store.check_process()?;
-        work.ledger.drop_all();
+        work.ledger.drop_all()?;
         work.journal.clear();
         self.inner.store.syncer.checkpoint()
     }

@@ -11,6 +11,7 @@ use crate::format;
 use crate::layout::DATA_FILE;
 use crate::platform;
 use crate::readers::Readers;
+use crate::recent::RecentTotal;
 use crate::registry::StoreOptions;
 use crate::room::make_room_to_open;
 use crate::snapshot::Snapshot;
@@ -33,6 +34,7 @@ pub struct Store {
     pub(crate) manifests: Arc<ManifestEnvironment>,
     pub(crate) readers: Readers,
     pub(crate) together: Together,
+    pub(crate) recent: Arc<RecentTotal>,
     root: PathBuf,
     locks: PathBuf,
     read_only: bool,
@@ -72,7 +74,8 @@ impl Store {
         let chunks = Arc::new(ChunkEnvironment::open(root.join(CHUNKS), read_only, token.clone())?);
         let syncer = Syncer::new(root.clone(), Arc::clone(&chunks), Arc::clone(&manifests));
         let (readers, together) = (Readers::default(), Together::default());
-        Ok(Arc::new(Self { syncer, chunks, manifests, readers, together, root, locks, read_only }))
+        let recent = Arc::default();
+        Ok(Arc::new(Self { syncer, chunks, manifests, readers, together, recent, root, locks, read_only }))
     }
 
     /// The store's folder, canonical.

@@ -105,6 +105,7 @@ impl Store {
             Arc::clone(&placement),
             Arc::clone(&journal),
             &expected,
+            Arc::clone(&self.recent),
         ));
         let hashing = Mutex::new(Some(hasher.start()?));
         Ok(Work { ledger, placement, journal, hasher, hashing })

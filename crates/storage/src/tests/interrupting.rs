@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::fixture::{Content, new_store};
 use crate::digest::{BlobName, Digest};
+use crate::error::StorageError;
 use crate::finish::Finish;
 use crate::store::Store;
 use crate::writer::BlobWriter;
@@ -78,4 +79,22 @@ fn bytes_that_are_known_to_be_right_are_published_all_the_same() {
     right.recv_timeout(PATIENCE).unwrap();
     writer.interrupt();
     assert_eq!(finish(&writer), Finish::Complete(name));
+}
+
+#[test]
+fn bytes_are_not_dropped_under_a_finish_nor_after_it() {
+    let (_folder, store) = new_store();
+    let bytes = Content::dense(4, SIZE).bytes(0..SIZE);
+    let name = BlobName::of(&bytes);
+    let writer = writer(&store, name);
+    writer.write(0, &bytes).unwrap();
+    let refused = |outcome| matches!(outcome, Err(StorageError::InvalidArgument { .. }));
+    let finished = writer.finish(|_, _| {
+        assert!(refused(writer.discard()) && refused(writer.write(0, &[0])));
+        Ok(())
+    });
+    assert_eq!(finished.unwrap(), Finish::Complete(name));
+    assert!(refused(writer.discard()));
+    let reader = store.reader(&name).unwrap().unwrap();
+    reader.verify(0..SIZE).unwrap();
 }
