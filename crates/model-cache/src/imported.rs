@@ -1,6 +1,9 @@
 //! Listings made from an import. They name only what was there, and no endpoint has confirmed them: a scan of the commit replaces
 //! them, and what does not agree with the scan is forgotten.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,7 +12,8 @@ use tabagent_hub::quant::{Hints, gaps};
 use tabagent_hub::{ListedFile, Listing};
 use tabagent_storage::{
     AliasRecord, Aliases, BlobName, Digest, FileMetadata, Files, ImportRecord, Imports, Key, ManifestFile,
-    ManifestRecord, Manifests, Quants, RefCommit, RefRecord, Refs, RepoScope, Uses, WriteTransaction,
+    ManifestRecord, Manifests, Quants, RefCommit, RefRecord, Refs, RepoScope, StorageError, Uses,
+    WriteTransaction,
 };
 
 use crate::clock::now_ms;
@@ -187,20 +191,32 @@ fn agree(listed: &ManifestFile, stored: &FileMetadata) -> bool {
 pub(crate) fn recheck(inner: &Inner, record: &ManifestRecord, doubts: &[Doubt]) -> Result<()> {
     let scope = scope_of(&inner.endpoint, record);
     for doubt in doubts {
-        let Some(file) = &doubt.listed else { continue };
-        let (Digest::GitSha1(_), true) = (file.digest()?, file.size <= MEMORY_LIMIT) else { continue };
-        let Some(reader) = inner.store.reader(&doubt.blob)? else { continue };
-        if reader.size() == file.size {
-            let bytes = reader.copy(0..file.size)?;
-            let (scope, file) = (scope.clone(), file.clone());
-            inner
-                .store
-                .put_bytes(&bytes, &file.digest()?, move |txn, name| publish(txn, &scope, &file, name))?;
+        match republish(inner, &scope, doubt) {
+            // The listing is stored, and what becomes of one file is no failure of it: where another process removes its bytes or
+            // its repository just now, or they are damaged, the file is not stored, and a download brings it.
+            Err(StorageError::InUse { .. } | StorageError::Gone { .. } | StorageError::Corrupt { .. }) => {}
+            outcome => outcome?,
         }
     }
     let blobs: Vec<BlobName> = doubts.iter().map(|doubt| doubt.blob).collect();
     inner.store.remove_blobs(&blobs)?;
     complete_quants(inner, &scope, record)
+}
+
+fn republish(inner: &Inner, scope: &RepoScope, doubt: &Doubt) -> Stored<()> {
+    let Some(file) = &doubt.listed else { return Ok(()) };
+    let expected = file.digest()?;
+    if !matches!(expected, Digest::GitSha1(_)) || file.size > MEMORY_LIMIT {
+        return Ok(());
+    }
+    let Some(reader) = inner.store.reader(&doubt.blob)? else { return Ok(()) };
+    if reader.size() != file.size {
+        return Ok(());
+    }
+    let bytes = reader.copy(0..file.size)?;
+    let (scope, file) = (scope.clone(), file.clone());
+    let publish = move |txn: &WriteTransaction<'_>, name| publish(txn, &scope, &file, name);
+    inner.store.put_bytes(&bytes, &expected, publish).map(|_| ())
 }
 
 /// Notes the quants of a listing that are complete.

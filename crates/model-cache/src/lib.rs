@@ -51,6 +51,8 @@ mod error;
 mod evict;
 mod export;
 mod file;
+#[cfg(test)]
+mod fixture;
 mod flight;
 mod gauge;
 mod header;

@@ -1,24 +1,13 @@
-use std::sync::Arc;
-
-use tabagent_storage::{
-    Blobs, Digest, Files, ManifestFile, ManifestQuant, ManifestRecord, QuantRecord, Quants, StorageRegistry,
-};
+use tabagent_storage::{Blobs, Digest, QuantRecord, Quants};
 
 use super::*;
 use crate::clock::now_ms;
-use crate::lookup::scope_of;
-use crate::options::CacheOptions;
-use crate::transfer::publish;
+use crate::fixture::{is_stored, listed, open, put, scan};
 
 /// Bytes of each quant's one file.
 const SIZE: u64 = 100_000;
 
 const HOUR: u64 = 3_600_000;
-
-fn open(folder: &tempfile::TempDir) -> Arc<Inner> {
-    let registry = StorageRegistry::new(folder.path());
-    Arc::new(Inner::open(&registry, "store".as_ref(), CacheOptions::default()).unwrap())
-}
 
 fn bytes(repo: &str) -> Vec<u8> {
     repo.bytes().cycle().take(usize::try_from(SIZE).unwrap()).collect()
@@ -30,32 +19,10 @@ fn name(repo: &str) -> BlobName {
 
 /// A repository with one quant, stored, and used last so long ago.
 fn add(inner: &Inner, repo: &str, unused_ms: u64) -> RepoScope {
-    let file = ManifestFile {
-        path: "model".to_owned(),
-        size: SIZE,
-        sha256: Some(name(repo).0),
-        git_sha1: None,
-        role: "weights".to_owned(),
-    };
-    let record = ManifestRecord {
-        endpoint: inner.options.endpoint.clone(),
-        repo: repo.to_owned(),
-        commit: "c0ffee".to_owned(),
-        pipeline_task: None,
-        library_name: None,
-        license: None,
-        tags: Vec::new(),
-        gated: false,
-        scanned_at_ms: 1,
-        files: vec![file.clone()],
-        quants: vec![ManifestQuant { name: "q4".to_owned(), format: "gguf".to_owned(), files: vec![0] }],
-        shared: Vec::new(),
-    };
-    let scope = scope_of(&inner.endpoint, &record);
-    inner.store.write(|txn| txn.put::<Manifests>(&Key::manifest(&scope), &record)).unwrap();
-    let digest = Digest::Sha256(name(repo).0);
-    let owned = scope.clone();
-    inner.store.put_bytes(&bytes(repo), &digest, move |txn, name| publish(txn, &owned, &file, name)).unwrap();
+    let bytes = bytes(repo);
+    let file = listed("model", bytes.len(), Digest::Sha256(name(repo).0));
+    let (scope, _) = scan(inner, repo, vec![file.clone()]);
+    put(inner, &scope, &file, &bytes);
     set_used(inner, repo, now_ms() - unused_ms);
     scope
 }
@@ -71,10 +38,6 @@ fn set_used(inner: &Inner, repo: &str, ms: u64) {
             txn.put::<Blobs>(&key, &blob)
         })
         .unwrap();
-}
-
-fn is_stored(inner: &Inner, scope: &RepoScope) -> bool {
-    inner.read(|txn| Ok(txn.get::<Files>(&Key::file(scope, "model"))?.is_some())).unwrap()
 }
 
 /// Three repositories, the first one unused for longest, in a cache that has room for them.
@@ -94,7 +57,7 @@ fn make_room_for_one(inner: &Inner, mut meanwhile: impl FnMut(usize)) -> Result<
 }
 
 fn stored(inner: &Inner, scopes: &[RepoScope; 3]) -> [bool; 3] {
-    scopes.each_ref().map(|scope| is_stored(inner, scope))
+    scopes.each_ref().map(|scope| is_stored(inner, scope, "model"))
 }
 
 #[test]
@@ -137,7 +100,8 @@ fn what_another_process_removes_is_not_removed_twice() {
         forget(&inner, scope.clone(), paths, quants, |_| Ok(true)).unwrap();
     };
     make_room_for_one(&inner, |_| remove(&scopes[2])).unwrap();
-    assert!(!is_stored(&inner, &scopes[2]) && is_stored(&inner, &scopes[1]));
+    let [_, second, third] = stored(&inner, &scopes);
+    assert!(second && !third);
 }
 
 #[test]

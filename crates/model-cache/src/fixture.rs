@@ -1,0 +1,58 @@
+//! A cache with listings that no endpoint gave, for tests below the public interface.
+
+use tabagent_storage::{
+    Digest, Files, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests, RepoScope, StorageRegistry,
+};
+
+use crate::inner::Inner;
+use crate::lookup::scope_of;
+use crate::options::CacheOptions;
+use crate::transfer::publish;
+
+/// A cache in this folder.
+pub(crate) fn open(folder: &tempfile::TempDir) -> Inner {
+    Inner::open(&StorageRegistry::new(folder.path()), "store".as_ref(), CacheOptions::default()).unwrap()
+}
+
+/// The listing of a repository whose files make one quant, stored.
+pub(crate) fn scan(inner: &Inner, repo: &str, files: Vec<ManifestFile>) -> (RepoScope, ManifestRecord) {
+    let places = (0..).take(files.len()).collect();
+    let record = ManifestRecord {
+        endpoint: inner.options.endpoint.clone(),
+        repo: repo.to_owned(),
+        commit: "c0ffee".to_owned(),
+        pipeline_task: None,
+        library_name: None,
+        license: None,
+        tags: Vec::new(),
+        gated: false,
+        scanned_at_ms: 1,
+        files,
+        quants: vec![ManifestQuant { name: "q4".to_owned(), format: "gguf".to_owned(), files: places }],
+        shared: Vec::new(),
+    };
+    let scope = scope_of(&inner.endpoint, &record);
+    inner.store.write(|txn| txn.put::<Manifests>(&Key::manifest(&scope), &record)).unwrap();
+    (scope, record)
+}
+
+/// A file that has these bytes, as a listing has it.
+pub(crate) fn listed(path: &str, size: usize, digest: Digest) -> ManifestFile {
+    let (sha256, git_sha1) = match digest {
+        Digest::Sha256(digest) => (Some(digest), None),
+        Digest::GitSha1(digest) => (None, Some(digest)),
+    };
+    let (path, role) = (path.to_owned(), "weights".to_owned());
+    ManifestFile { path, size: size as u64, sha256, git_sha1, role }
+}
+
+/// Stores a listed file.
+pub(crate) fn put(inner: &Inner, scope: &RepoScope, file: &ManifestFile, bytes: &[u8]) {
+    let (scope, digest, file) = (scope.clone(), file.digest().unwrap(), file.clone());
+    inner.store.put_bytes(bytes, &digest, move |txn, name| publish(txn, &scope, &file, name)).unwrap();
+}
+
+/// Whether a file is stored.
+pub(crate) fn is_stored(inner: &Inner, scope: &RepoScope, path: &str) -> bool {
+    inner.read(|txn| Ok(txn.get::<Files>(&Key::file(scope, path))?.is_some())).unwrap()
+}
