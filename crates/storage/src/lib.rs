@@ -71,7 +71,6 @@ mod snapshot;
 mod space;
 mod store;
 mod stub;
-mod stub_lock;
 mod sync;
 mod table;
 #[cfg(test)]

@@ -116,6 +116,11 @@ impl SharedLock {
         Ok(file.map(|file| Self { file, path: path.to_owned() }))
     }
 
+    /// Where its file is, which nobody removes meanwhile.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether this process took it: a fork child of that process has no part in it.
     pub(crate) fn is_ours(&self) -> bool {
         self.file.is_ours()
@@ -157,12 +162,12 @@ fn lock_at(
 }
 
 /// Whether the open file is the one at `path`, and was not removed or replaced.
-pub(crate) fn is_there(file: &File, path: &Path) -> Result<bool> {
+fn is_there(file: &File, path: &Path) -> Result<bool> {
     platform::is_file_at(file, path).map_err(|error| StorageError::io("check a lock file", path, error))
 }
 
 /// Opens a lock file, made where it is missing.
-pub(crate) fn create(path: &Path) -> Result<LockDescriptor> {
+fn create(path: &Path) -> Result<LockDescriptor> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -184,7 +189,7 @@ fn open(path: &Path, options: &OpenOptions) -> Result<Option<LockDescriptor>> {
 }
 
 /// Whether the lock was got.
-pub(crate) fn granted(outcome: std::result::Result<(), TryLockError>, path: &Path) -> Result<bool> {
+fn granted(outcome: std::result::Result<(), TryLockError>, path: &Path) -> Result<bool> {
     match outcome {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),

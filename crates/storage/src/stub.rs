@@ -15,10 +15,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Result, StorageError};
 use crate::export::Advance;
+use crate::lock_file::{LockFile, SharedLock};
 use crate::platform;
 use crate::reader::BlobReader;
 use crate::store::Store;
-use crate::stub_lock::{Asked, StubLock};
 
 /// What the names of stubs and of their locks begin with.
 const PREFIX: &str = "stub-";
@@ -26,6 +26,10 @@ const PREFIX: &str = "stub-";
 /// Endings of the files of a stub.
 const MODEL: &str = ".onnx";
 const SIDE: &str = ".data";
+
+/// What the lock file of a stub holds once the stub is whole. Whoever gets the lock alone takes it away first: of what was there
+/// while nobody used it nothing counts, since it was never synced.
+const WHOLE: &[u8] = b"whole";
 
 /// How often is looked whether another process has made the stub.
 const POLL: Duration = Duration::from_millis(20);
@@ -79,7 +83,8 @@ impl StubName {
 #[derive(Debug)]
 pub struct Stub {
     files: Files,
-    lock: StubLock,
+    /// `None` only while it is dropped.
+    lock: Option<SharedLock>,
 }
 
 impl Stub {
@@ -92,14 +97,10 @@ impl Stub {
 
 impl Drop for Stub {
     fn drop(&mut self) {
-        if !self.lock.is_ours() {
-            return;
-        }
-        self.lock.unlock();
+        let Some(lock) = self.lock.take().filter(SharedLock::is_ours) else { return };
         // The last one removes it; one that cannot be removed is found by the next sweep.
-        if matches!(self.lock.ask_alone(), Ok(Asked::Granted)) {
-            self.files.remove();
-            self.lock.remove();
+        if let Ok(Some(lock)) = lock.leave() {
+            self.files.remove_under(&lock).ok();
         }
     }
 }
@@ -116,6 +117,14 @@ impl Files {
         for path in [&self.model, &self.side] {
             fs::remove_file(path).ok();
         }
+    }
+
+    /// Removes them and the lock file.
+    fn remove_under(&self, lock: &LockFile) -> Result<()> {
+        mark(lock, b"")?;
+        self.remove();
+        lock.remove();
+        Ok(())
     }
 }
 
@@ -187,16 +196,20 @@ impl Store {
             self.remove_stub(stale)?;
         }
         while wanted() {
-            let lock = StubLock::open(&self.locks().join(name.lock()))?;
-            let asked = lock.ask_alone()?;
-            if asked == Asked::Granted && self.draw(name, &lock, draw)?.is_break() {
+            let drawn = match self.alone(name)? {
+                Some(lock) => self.draw(name, &lock, draw)?,
+                None => ControlFlow::Continue(()),
+            };
+            if drawn.is_break() {
                 break;
             }
-            if asked != Asked::Gone && lock.ask_shared()? == Asked::Granted {
-                return Ok(Some(Stub { files: self.stub_files(name), lock }));
-            }
-            if asked == Asked::Held {
-                std::thread::sleep(POLL);
+            match SharedLock::take(&self.stub_lock(name))? {
+                Some(lock) if is_whole(&lock) => {
+                    return Ok(Some(Stub { files: self.stub_files(name), lock: Some(lock) }));
+                }
+                // It went in between.
+                Some(_) => {}
+                None => std::thread::sleep(POLL),
             }
         }
         Ok(None)
@@ -212,20 +225,17 @@ impl Store {
     }
 
     /// Makes the files and says so in the lock, or leaves nothing.
-    fn draw(&self, name: &StubName, lock: &StubLock, draw: &mut Draw<'_>) -> Result<ControlFlow<()>> {
+    fn draw(&self, name: &StubName, lock: &LockFile, draw: &mut Draw<'_>) -> Result<ControlFlow<()>> {
         let drawn = StubDraft::begin(self.stub_files(name)).and_then(|mut draft| {
             if draw(&mut draft)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             draft.finish()?;
-            lock.mark_whole()?;
+            mark(lock, WHOLE)?;
             Ok(ControlFlow::Continue(()))
         });
-        if matches!(drawn, Ok(ControlFlow::Continue(()))) {
-            lock.unlock();
-        } else {
-            self.stub_files(name).remove();
-            lock.remove();
+        if !matches!(drawn, Ok(ControlFlow::Continue(()))) {
+            self.stub_files(name).remove_under(lock).ok();
         }
         drawn
     }
@@ -242,9 +252,7 @@ impl Store {
         }
         let mut stale = Vec::new();
         for name in names {
-            let lock = StubLock::open(&self.locks().join(name.lock()))?;
-            if lock.ask_alone()? == Asked::Granted {
-                lock.unlock();
+            if self.alone(&name)?.is_some() {
                 stale.push(name);
             }
         }
@@ -253,18 +261,36 @@ impl Store {
 
     /// Removes a stub that nobody uses.
     pub(crate) fn remove_stub(&self, name: &StubName) -> Result<()> {
-        let lock = StubLock::open(&self.locks().join(name.lock()))?;
-        if lock.ask_alone()? == Asked::Granted {
-            self.stub_files(name).remove();
-            lock.remove();
+        match self.alone(name)? {
+            Some(lock) => self.stub_files(name).remove_under(&lock),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The lock of a stub that nobody uses.
+    fn alone(&self, name: &StubName) -> Result<Option<LockFile>> {
+        let lock = LockFile::take_once(&self.stub_lock(name))?;
+        lock.map(|lock| mark(&lock, b"").map(|()| lock)).transpose()
+    }
+
+    fn stub_lock(&self, name: &StubName) -> PathBuf {
+        self.locks().join(name.lock())
     }
 
     fn stub_files(&self, name: &StubName) -> Files {
         let folder = self.chunks.path();
         Files { model: folder.join(name.model()), side: folder.join(name.side()) }
     }
+}
+
+/// Writes into the file of a lock that is held alone.
+fn mark(lock: &LockFile, text: &[u8]) -> Result<()> {
+    let written = lock.file().set_len(0).and_then(|()| lock.file().write_all(text));
+    written.map_err(|error| StorageError::io("write a lock file", lock.path(), error))
+}
+
+fn is_whole(lock: &SharedLock) -> bool {
+    fs::read(lock.path()).is_ok_and(|text| text == WHOLE)
 }
 
 fn create(path: &Path) -> Result<File> {
