@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use crate::digest::{BlobName, Digest, Incarnation};
 use crate::error::{Result, StorageError};
+use crate::hashes::Digests;
 use crate::key::Key;
 use crate::lease::{Lease, now_ms};
-use crate::ledger::Digests;
 use crate::record::{BlobRecord, BlobState};
 use crate::store::Store;
 use crate::table::Blobs;

@@ -6,8 +6,32 @@ use sha2::{Digest as _, Sha256};
 use crate::block::crc32c;
 use crate::digest::Digest;
 use crate::layout::BLOCK_SIZE;
-use crate::ledger::{Check, Digests};
+use crate::ledger::Check;
 use crate::segments::combine;
+
+/// The digests of all bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Digests {
+    pub(crate) sha256: [u8; 32],
+    /// Only computed when a git sha1 is expected.
+    pub(crate) git_sha1: Option<[u8; 20]>,
+    /// The sha1 input is a collision attack.
+    pub(crate) collision: bool,
+}
+
+impl Digests {
+    /// What was found in the algorithm of `expected`.
+    pub(crate) fn like(&self, expected: &Digest) -> Digest {
+        match (expected, self.git_sha1) {
+            (Digest::GitSha1(_), Some(sha1)) => Digest::GitSha1(sha1),
+            _ => Digest::Sha256(self.sha256),
+        }
+    }
+
+    pub(crate) fn satisfy(&self, expected: &Digest) -> bool {
+        !self.collision && self.like(expected) == *expected
+    }
+}
 
 /// Running digests of the bytes before some offset.
 #[derive(Clone)]

@@ -1,24 +1,23 @@
 //! What is known about the bytes of one blob while it is written: which are there, which are on their way, how far they are
 //! hashed. Everything that decides whether a byte counts is decided here, under one lock.
 
+mod hashing;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::MutexGuard;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use crate::digest::{BlobName, Digest, Incarnation};
+pub(crate) use self::hashing::{Check, HashStep};
+use crate::digest::{BlobName, Incarnation};
 use crate::error::{Result, StorageError};
-use crate::layout::BLOCK_SIZE;
+use crate::hashes::Digests;
 use crate::lease::now_ms;
 use crate::mutex::{Condvar, Mutex};
 use crate::record::{BlobRecord, BlobState, Segment};
 use crate::segments::SegmentSet;
-
-/// Most bytes the hasher reads at once (1 MiB).
-const PIECE: u64 = 1 << 20;
 
 /// Identity of a partial blob; it does not change while it is written.
 #[derive(Clone, Copy, Debug)]
@@ -59,30 +58,6 @@ impl Flight {
     }
 }
 
-/// The digests of all bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Digests {
-    pub(crate) sha256: [u8; 32],
-    /// Only computed when a git sha1 is expected.
-    pub(crate) git_sha1: Option<[u8; 20]>,
-    /// The sha1 input is a collision attack.
-    pub(crate) collision: bool,
-}
-
-impl Digests {
-    /// What was found in the algorithm of `expected`.
-    pub(crate) fn like(&self, expected: &Digest) -> Digest {
-        match (expected, self.git_sha1) {
-            (Digest::GitSha1(_), Some(sha1)) => Digest::GitSha1(sha1),
-            _ => Digest::Sha256(self.sha256),
-        }
-    }
-
-    pub(crate) fn satisfy(&self, expected: &Digest) -> bool {
-        !self.collision && self.like(expected) == *expected
-    }
-}
-
 #[derive(Default)]
 struct State {
     segments: SegmentSet,
@@ -108,15 +83,6 @@ struct State {
 }
 
 impl State {
-    /// The byte at `offset` changes: hashing goes on from the beginning of its block, or where it was before that.
-    fn restart_hashing(&mut self, offset: u64) {
-        let from = offset.min(self.hashed);
-        self.epoch += 1;
-        self.hashed = from - from % BLOCK_SIZE;
-        self.claimed = self.hashed;
-        self.digests = None;
-    }
-
     fn remove(&mut self, range: &Range<u64>) {
         let before = self.segments.covered();
         self.segments.remove(range);
@@ -124,38 +90,6 @@ impl State {
             self.version += 1;
         }
     }
-
-    /// Whoever hashed under `epoch` has got to `end`, or no further than before; true when what it hashed counts.
-    fn stop_hashing(&mut self, epoch: u64, end: Option<u64>) -> bool {
-        self.hashing = false;
-        if self.epoch != epoch {
-            return false;
-        }
-        self.hashed = end.unwrap_or(self.hashed);
-        self.claimed = self.hashed;
-        end.is_some()
-    }
-}
-
-/// What the hasher's thread does next. Nobody else hashes until it has told the ledger how that went.
-pub(crate) enum HashStep {
-    /// Read and hash this range, after what was hashed under the same epoch.
-    Piece { epoch: u64, range: Range<u64>, check: Check },
-    /// All bytes are hashed: tell the digests.
-    Finish(u64),
-    /// The writer is gone.
-    End,
-}
-
-/// Whether a piece is compared with its recorded checksum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Check {
-    /// This run wrote the whole block: the checksum is of the same bytes.
-    Needless,
-    /// The block has bytes of an earlier run, and a checksum that reaches beyond this piece.
-    Later,
-    /// This is the checksum of the block up to the end of this piece.
-    Now(u32),
 }
 
 /// The ledger of one blob.
@@ -212,28 +146,6 @@ impl Ledger {
         state.next_flight += 1;
         state.flights.push(Flight { id, range, torn, hashing: None });
         Ok(id)
-    }
-
-    /// Whether the write `flight` may hash its own bytes while it goes on, and under which epoch: they are the next ones, and
-    /// nobody else is hashing. Blocks of an earlier run are left to the hasher's thread, which compares their checksums.
-    pub(crate) fn hash_in_flight(&self, flight: u64) -> Option<u64> {
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        let flight = state.flights.iter_mut().find(|f| f.id == flight)?;
-        let Range { start, end } = flight.range;
-        let blocks = start / BLOCK_SIZE..end.div_ceil(BLOCK_SIZE);
-        if state.hashing
-            || flight.torn
-            || start != state.hashed
-            || start >= end
-            || state.earlier.range(blocks).next().is_some()
-        {
-            return None;
-        }
-        state.hashing = true;
-        state.claimed = end;
-        flight.hashing = Some(state.epoch);
-        flight.hashing
     }
 
     /// The write `flight` has ended with these bytes on their way to the disk, or with none. True when it hashed its own bytes
@@ -303,33 +215,6 @@ impl Ledger {
         self.state.lock().sealed = false;
     }
 
-    /// Waits until all bytes are hashed; the missing ranges when the hasher found damage, `None` after
-    /// [`interrupt`](Self::interrupt).
-    pub(crate) fn wait_for_digests(&self) -> std::result::Result<Option<Digests>, Vec<Range<u64>>> {
-        let mut state = self.state.lock();
-        loop {
-            let missing = state.segments.missing(self.identity.size);
-            if !missing.is_empty() {
-                return Err(missing);
-            }
-            if state.digests.is_some() || self.is_interrupted() {
-                return Ok(state.digests);
-            }
-            state = self.changed.wait(state);
-        }
-    }
-
-    /// From now on nobody waits for digests.
-    pub(crate) fn interrupt(&self) {
-        let state = self.state.lock();
-        self.interrupted.store(true, Ordering::Relaxed);
-        self.wake(state);
-    }
-
-    pub(crate) fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
-    }
-
     /// Forgets all bytes: they are not what was expected.
     pub(crate) fn drop_all(&self) -> Result<()> {
         let mut state = self.state.lock();
@@ -345,82 +230,6 @@ impl Ledger {
         let mut state = self.state.lock();
         state.remove(range);
         state.restart_hashing(range.start);
-        self.wake(state);
-    }
-
-    /// The digests of all bytes; `None` while they are not known.
-    pub(crate) fn digests(&self) -> Option<Digests> {
-        self.state.lock().digests
-    }
-
-    /// The writer is gone: ends the hasher.
-    pub(crate) fn end_hashing(&self) {
-        let mut state = self.state.lock();
-        state.ended = true;
-        self.wake(state);
-    }
-
-    /// Waits for what the hasher's thread does next.
-    pub(crate) fn next_hash_step(&self) -> HashStep {
-        let mut state = self.state.lock();
-        loop {
-            if state.ended {
-                return HashStep::End;
-            }
-            if !state.hashing
-                && let Some(step) = self.hash_step(&mut state)
-            {
-                state.hashing = true;
-                return step;
-            }
-            state = self.changed.wait(state);
-        }
-    }
-
-    fn hash_step(&self, state: &mut State) -> Option<HashStep> {
-        let (start, epoch) = (state.hashed, state.epoch);
-        if start == self.identity.size {
-            return state.digests.is_none().then_some(HashStep::Finish(epoch));
-        }
-        let segment = state.segments.at(start)?;
-        let end = segment.end().min(start + PIECE);
-        // Everything before `start` is there and neighbours merge, so the segment begins with the block.
-        let whole = end == segment.end() && segment.start.is_multiple_of(BLOCK_SIZE);
-        let check = match (state.earlier.contains(&segment.block()), whole) {
-            (false, _) => Check::Needless,
-            (true, false) => Check::Later,
-            (true, true) => Check::Now(segment.crc),
-        };
-        state.claimed = end;
-        Some(HashStep::Piece { epoch, range: start..end, check })
-    }
-
-    /// The hasher's thread has hashed the bytes before `end`; true when the bytes it read are still those of the disk.
-    pub(crate) fn end_piece(&self, epoch: u64, end: u64) -> bool {
-        let mut state = self.state.lock();
-        state.stop_hashing(epoch, Some(end))
-    }
-
-    /// The hasher's thread found that the block that begins at `start` is damaged on the disk: its bytes are missing from now
-    /// on. True when the bytes it read are still those of the disk.
-    pub(crate) fn drop_block(&self, epoch: u64, start: u64) -> bool {
-        let mut state = self.state.lock();
-        let counts = state.stop_hashing(epoch, Some(start));
-        if counts {
-            state.remove(&(start..start + BLOCK_SIZE));
-            state.earlier.remove(&(start / BLOCK_SIZE));
-        }
-        self.wake(state);
-        counts
-    }
-
-    /// The hasher's thread has all bytes hashed.
-    pub(crate) fn set_digests(&self, epoch: u64, digests: Digests) {
-        let mut state = self.state.lock();
-        state.hashing = false;
-        if state.epoch == epoch {
-            state.digests = Some(digests);
-        }
         self.wake(state);
     }
 

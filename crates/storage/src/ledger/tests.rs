@@ -1,4 +1,6 @@
+use super::hashing::PIECE;
 use super::*;
+use crate::layout::BLOCK_SIZE;
 use crate::segments::segments_of;
 
 fn ledger(size: u64) -> Ledger {

@@ -24,6 +24,11 @@ mod macos;
 #[cfg(target_os = "macos")]
 pub(crate) use macos::*;
 
+#[cfg(not(target_os = "linux"))]
+mod unsupported;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use unsupported::*;
+
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]

@@ -77,60 +77,9 @@ pub(crate) fn read_at(file: BorrowedFile<'_>, buffer: &mut [u8], offset: u64) ->
     Ok(())
 }
 
-/// Whether all of these mapped bytes are in memory. Nobody tells on this system.
-pub(crate) fn is_resident(_bytes: &[u8]) -> bool {
-    false
-}
-
-/// As [`read_at`]: what a read brings into the page cache stays there on this system.
-pub(crate) fn read_once_at(file: BorrowedFile<'_>, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    read_at(file, buffer, offset)
-}
-
 /// Makes everything written so far durable (`FlushFileBuffers`).
 pub(crate) fn sync_data(file: BorrowedFile<'_>) -> io::Result<()> {
     duplicate(file)?.sync_data()
-}
-
-/// This system has no allocation that keeps size and contents: the free space was checked beforehand, with a margin.
-#[expect(clippy::unnecessary_wraps, reason = "the same signature as on Linux")]
-pub(crate) fn allocate(_file: BorrowedFile<'_>, _offset: u64, _length: u64) -> io::Result<()> {
-    Ok(())
-}
-
-/// libmdbx knows them here.
-pub(crate) fn network_file_system(_path: &Path) -> io::Result<Option<&'static str>> {
-    Ok(None)
-}
-
-/// All writes are in place already, or nobody can tell.
-pub(crate) fn rewrite_in_place(_file: BorrowedFile<'_>) {}
-
-/// Holes are not punched here: the space is reused inside the store.
-pub(crate) fn punch(_file: BorrowedFile<'_>, _offset: u64, _length: u64) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Ranges of files are not shared here.
-pub(crate) fn clone_range(
-    _from: BorrowedFile<'_>,
-    _source_offset: u64,
-    _to: BorrowedFile<'_>,
-    _offset: u64,
-    _length: u64,
-) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// The system copies nothing on its own here.
-pub(crate) fn copy_range(
-    _from: BorrowedFile<'_>,
-    _source_offset: u64,
-    _to: BorrowedFile<'_>,
-    _offset: u64,
-    _length: u64,
-) -> io::Result<u64> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Bytes this user may still write to the file system that holds `path`.
@@ -173,11 +122,6 @@ fn identity(file: &File) -> io::Result<FileIdentity> {
     let FileInformation { volume, index: [high, low], links, .. } = unsafe { out.assume_init() };
     let number = (u64::from(high) << 32) | u64::from(low);
     Ok(FileIdentity { volume: u64::from(volume), number, names: u64::from(links) })
-}
-
-/// Memory mappings a process may have. There is no such limit, and nothing is mapped.
-pub(crate) fn mapping_limit() -> u64 {
-    65_530
 }
 
 /// Bytes of a memory page.
