@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tabagent_model_cache import environment_variables as environment
 from tabagent_model_cache._native import VERSION, NativeCache, NativeWatch
 from tabagent_model_cache.argument import check_choice, check_integer, check_proxy, check_url
 from tabagent_model_cache.cached_file import CachedFile
+from tabagent_model_cache.closing import Closing
 from tabagent_model_cache.error import ModelFileNotFoundError
 from tabagent_model_cache.inspection import Inspection, to_inspection
 from tabagent_model_cache.manifest import FileInfo, Manifest, to_file, to_files, to_manifest
@@ -35,14 +35,11 @@ from tabagent_model_cache.report import (
 from tabagent_model_cache.tensors import Tensors
 from tabagent_model_cache.watch import ManifestWatch
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 StrPath = str | os.PathLike[str]
 Link = Literal["auto", "reflink", "copy"]
 
 
-class ModelCache:
+class ModelCache(Closing):
     """A store of model files on this machine. Any number of processes and threads may have the same one open.
 
     Calls wait without the interpreter's lock and answer Ctrl-C; what an interrupted download stored is kept. Every failure is
@@ -405,14 +402,6 @@ class ModelCache:
     def close(self) -> None:
         """End this cache: its running calls fail with `ClosedError` and keep what they stored. Files stay valid."""
         self._native.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<ModelCache {self.path}>"

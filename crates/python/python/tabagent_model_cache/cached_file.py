@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tabagent_model_cache._native import NativeFile
+from tabagent_model_cache.closing import Closing
 from tabagent_model_cache.manifest import Digest
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class Extent:
     """Bytes of the piece."""
 
 
-class CachedFile(NativeFile):
+class CachedFile(Closing, NativeFile):
     """A handle of a stored file, and a buffer of its bytes: read-only, in one piece, without a copy.
 
     `memoryview(file)`, `numpy.frombuffer(file, ...)` and whatever else takes a buffer show the stored bytes themselves (files
@@ -91,14 +88,6 @@ class CachedFile(NativeFile):
         """End this handle; `BufferError` while views of it exist, as with `mmap`. Closing again does nothing."""
         self.end()
         _pinned.discard(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{self.size} bytes"

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from tabagent_model_cache._native import NativeOnnxModel
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from tabagent_model_cache.closing import Closing
 
 
-class OnnxModel:
+class OnnxModel(Closing):
     """A stored ONNX model as the path of a file, for ONNX Runtime and what is built on it; also an `os.PathLike`.
 
     The file is a stub: the model without its weights, which it says to be in the store's own data file. An engine maps them from
@@ -43,14 +39,6 @@ class OnnxModel:
 
     def __fspath__(self) -> str:
         return str(self.model_path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<OnnxModel {self.repo}/{self.path} at {self.commit[:12]}, {self.model_path}>"

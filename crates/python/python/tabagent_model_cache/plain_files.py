@@ -5,13 +5,10 @@ from __future__ import annotations
 import atexit
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tabagent_model_cache._native import NativePlainFiles
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from tabagent_model_cache.closing import Closing
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class PlainFile:
     """How it came to be there: it shares its disk blocks with the store, it was copied, or it was there already."""
 
 
-class PlainFiles:
+class PlainFiles(Closing):
     """Plain files, held until `close()`: an engine's use of a path is not visible to the garbage collector.
 
     It is a path itself (`os.fspath(files)` is `path`). The files go with the last handle of all processes, unless they are kept.
@@ -66,14 +63,6 @@ class PlainFiles:
 
     def __fspath__(self) -> str:
         return str(self.path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<PlainFiles {self.path}{', closed' if self.closed else ''}>"

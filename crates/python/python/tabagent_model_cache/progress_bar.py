@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tabagent_model_cache.closing import Closing
 from tabagent_model_cache.error import InvalidArgumentError
 from tabagent_model_cache.progress import Progress
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 try:
     tqdm: Any = importlib.import_module("tqdm.auto").tqdm
@@ -20,7 +17,7 @@ except ImportError as missing:
     ) from missing
 
 
-class ProgressBar:
+class ProgressBar(Closing):
     """A bar of one call, there from its first report on. It stays where the call ended."""
 
     def __init__(self) -> None:
@@ -35,11 +32,7 @@ class ProgressBar:
         self._bar.total = progress.total
         self._bar.update(progress.loaded - self._bar.n)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Leave it where it is."""
         if self._bar is not None:
             self._bar.close()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from tabagent_model_cache._native import NativeWatch
+from tabagent_model_cache.closing import Closing
 from tabagent_model_cache.manifest import Manifest, to_manifest
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class ManifestWatch:
+class ManifestWatch(Closing):
     """An iterator that waits for the next changed manifest. It ends with `close()` of itself or of the cache."""
 
     def __init__(self, native: NativeWatch) -> None:
@@ -31,11 +31,3 @@ class ManifestWatch:
     def close(self) -> None:
         """End the watch; a call that waits now still gets the next manifest."""
         self._native.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
