@@ -113,6 +113,10 @@ impl PlainFile {
     }
 
     /// Takes the right to change the file from everybody who does not ask for it.
+    #[cfg_attr(
+        not(unix),
+        expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "files have no mode there")
+    )]
     pub(crate) fn seal(&self) -> Result<()> {
         #[cfg(unix)]
         {

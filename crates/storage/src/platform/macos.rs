@@ -11,6 +11,7 @@ pub(crate) fn sync_data(file: BorrowedFile<'_>) -> io::Result<()> {
 }
 
 /// There are no files without a name here.
+#[expect(clippy::unnecessary_wraps, reason = "the same signature as on Linux")]
 pub(crate) fn create_unnamed(_folder: BorrowedFile<'_>) -> io::Result<Option<File>> {
     Ok(None)
 }

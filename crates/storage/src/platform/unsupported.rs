@@ -1,4 +1,5 @@
 //! What only Linux has, on systems without it: it is refused, or needs nothing.
+#![expect(clippy::unnecessary_wraps, reason = "the same signatures as on Linux")]
 
 use std::borrow::Cow;
 use std::io;
@@ -17,7 +18,6 @@ pub(crate) fn is_resident(_bytes: &[u8]) -> bool {
 }
 
 /// This system has no allocation that keeps size and contents: the free space was checked beforehand, with a margin.
-#[expect(clippy::unnecessary_wraps, reason = "the same signature as on Linux")]
 pub(crate) fn allocate(_file: BorrowedFile<'_>, _offset: u64, _length: u64) -> io::Result<()> {
     Ok(())
 }
