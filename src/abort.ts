@@ -81,3 +81,12 @@ function unwrap<T>(outcome: Outcome<T>): T {
   if ('error' in outcome) throw fromNative(outcome.error)
   return outcome.value
 }
+
+/** What runs on this side of the addon, and what goes over. */
+export function splitCall<T extends CallOptions>({ signal, onProgress, ...native }: T) {
+  return { call: { ...withSignal(signal), ...(onProgress && { onProgress }) }, native }
+}
+
+export function withSignal(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal ? { signal } : {}
+}

@@ -86,6 +86,12 @@ export const checkRepo: Check = (value, name) => {
   }
 }
 
+/** The arguments that name a file. */
+export function checkFile(repo: string, path: string): void {
+  checkRepo(repo, 'repo')
+  checkString(path, 'path')
+}
+
 /**
  * Checks an options object against its schema and returns what is set in it.
  *

@@ -1,15 +1,16 @@
 import { resolve } from 'node:path'
-import { type CallOptions, runNative } from './abort.js'
-import { checkOptions, checkRepo, checkString } from './argument.js'
+import { runNative, splitCall, withSignal } from './abort.js'
+import { checkFile, checkOptions, checkRepo, checkString } from './argument.js'
 import type { NativeCache } from './binding.js'
 import { type CachedFile, wrapFile } from './cached-file.js'
-import { defaultFolder, hfCacheFolder, readEnvironment } from './environment-variables.js'
+import { hfCacheFolder } from './environment-variables.js'
 import { callNative } from './errors.js'
 import { type ExportOptions, type ExportReport, exportSchema } from './export.js'
 import { type ImportOptions, type ImportReport, importSchema } from './import.js'
 import { type Inspection, type InspectOptions, inspectSchema, toInspection } from './inspection.js'
 import { type FileInfo, type Manifest, toManifest } from './manifest.js'
 import { type OnnxModel, type OnnxModelOptions, onnxModelSchema, wrapOnnxModel } from './onnx-model.js'
+import { type Opening, openNative, withDefaults } from './opening.js'
 import {
   type DownloadOptions,
   downloadSchema,
@@ -17,7 +18,6 @@ import {
   type GetOptions,
   getSchema,
   type OpenOptions,
-  openSchema,
   type PruneOptions,
   pruneSchema,
   type RevisionOptions,
@@ -32,7 +32,6 @@ import {
 import { type MaterializeOptions, materializeSchema, type PlainFiles, wrapPlainFiles } from './plain-files.js'
 import type { CacheStats, PruneReport, RemoveReport, VerifyReport } from './report.js'
 import { defaultRuntime, type Runtime } from './runtime.js'
-import { VERSION } from './version.js'
 import { ManifestWatch } from './watch.js'
 
 /** What a cache tells of the options it was opened with. */
@@ -44,27 +43,11 @@ interface Access {
 let wrapCache: (runtime: Runtime, native: NativeCache, access: Access) => ModelCache
 
 /** Opens a store with any runtime, whatever the environment says. */
-export async function openCache(
-  runtime: Runtime,
-  options: OpenOptions & { path: string },
-): Promise<ModelCache> {
-  const { path, proxy, certificateAuthority, ...rest } = options
-  const proxies = typeof proxy === 'string' ? { http: proxy, https: proxy } : proxy
-  const userAgent = `tabagent-model-cache/${VERSION}; node/${process.versions.node}`
-  const native = await runNative(runtime.binding, {}, () =>
-    runtime.binding.openCache(resolve(path), {
-      ...rest,
-      ...(proxies?.http !== undefined && { httpProxy: proxies.http }),
-      ...(proxies?.https !== undefined && { httpsProxy: proxies.https }),
-      ...(certificateAuthority !== undefined && {
-        certificateAuthorities: [certificateAuthority].flat().map((file) => resolve(file)),
-      }),
-      userAgent,
-    }),
-  )
+export async function openCache(runtime: Runtime, options: Opening): Promise<ModelCache> {
+  const native = await openNative(runtime, options)
   return wrapCache(runtime, native, {
-    offline: rest.offline ?? false,
-    authenticated: rest.token !== undefined,
+    offline: options.offline ?? false,
+    authenticated: options.token !== undefined,
   })
 }
 
@@ -116,9 +99,7 @@ export class ModelCache implements AsyncDisposable {
    * `ERR_UNSUPPORTED_FILESYSTEM`, `ERR_CORRUPT` or `ERR_IO`.
    */
   static async open(options?: OpenOptions): Promise<ModelCache> {
-    const explicit = checkOptions(options, openSchema)
-    const merged = { ...(await readEnvironment(explicit)), ...explicit }
-    return openCache(defaultRuntime(), { ...merged, path: merged.path ?? (await defaultFolder()) })
+    return openCache(defaultRuntime(), await withDefaults(options))
   }
 
   /**
@@ -477,18 +458,4 @@ export class ModelCache implements AsyncDisposable {
   #run<T>(start: () => Promise<T>): Promise<T> {
     return runNative(this.#runtime.binding, {}, start)
   }
-}
-
-function checkFile(repo: string, path: string): void {
-  checkRepo(repo, 'repo')
-  checkString(path, 'path')
-}
-
-/** What runs on this side of the addon, and what goes over. */
-function splitCall<T extends CallOptions>({ signal, onProgress, ...native }: T) {
-  return { call: { ...withSignal(signal), ...(onProgress && { onProgress }) }, native }
-}
-
-function withSignal(signal: AbortSignal | undefined): { signal?: AbortSignal } {
-  return signal ? { signal } : {}
 }
