@@ -10,7 +10,7 @@ use super::limits::{LARGEST_HEADER, LONGEST_NAME, MOST_DIMENSIONS, MOST_OPSETS, 
 use super::onnx_operator::Quantization;
 use super::onnx_tensor::text;
 use super::{Dimension, Graph, GraphPort, Header, TensorInfo, onnx_tensor, onnx_type};
-use crate::onnx::schema::{MODEL_GRAPH, NODE_TYPE};
+use crate::onnx::schema::{attribute, graph, model, node};
 use crate::onnx::wire::{Field, Fields, Value};
 
 /// Graphs may lie in each other so deep.
@@ -72,14 +72,16 @@ impl<'a, B: Bytes> Model<'a, B> {
         let bytes = self.bytes;
         for field in fields(bytes, 0..bytes.count()) {
             match field? {
-                (1, Value::Varint(version)) => self.version = Some(version),
-                (2 | 3, Value::Bytes(range)) => self.producer.push(text(bytes, range, LONGEST_NAME)?),
-                (MODEL_GRAPH, Value::Bytes(range)) => {
+                (model::VERSION, Value::Varint(version)) => self.version = Some(version),
+                (model::PRODUCER_NAME | model::PRODUCER_VERSION, Value::Bytes(range)) => {
+                    self.producer.push(text(bytes, range, LONGEST_NAME)?);
+                }
+                (model::GRAPH, Value::Bytes(range)) => {
                     self.has_graph = true;
                     self.graph(range, DEPTH)?;
                 }
-                (8, Value::Bytes(range)) => self.opset(range)?,
-                (14, Value::Bytes(range)) => {
+                (model::OPSETS, Value::Bytes(range)) => self.opset(range)?,
+                (model::METADATA, Value::Bytes(range)) => {
                     let (key, value) = onnx_tensor::entry(bytes, range, LONGEST_VALUE)?;
                     self.count(key.len() + value.len())?;
                     put(&mut self.metadata, key, Json::String(value))?;
@@ -114,13 +116,13 @@ impl<'a, B: Bytes> Model<'a, B> {
         let outermost = depth == DEPTH;
         for field in fields(self.bytes, range) {
             match field? {
-                (1, Value::Bytes(node)) => self.node(node, left)?,
-                (5, Value::Bytes(tensor)) => self.tensor(tensor, None)?,
-                (11, Value::Bytes(port)) if outermost => {
+                (graph::NODES, Value::Bytes(node)) => self.node(node, left)?,
+                (graph::INITIALIZERS, Value::Bytes(tensor)) => self.tensor(tensor, None)?,
+                (graph::INPUTS, Value::Bytes(port)) if outermost => {
                     let port = self.port(port)?;
                     push(&mut self.graph.inputs, port)?;
                 }
-                (12, Value::Bytes(port)) if outermost => {
+                (graph::OUTPUTS, Value::Bytes(port)) if outermost => {
                     let port = self.port(port)?;
                     push(&mut self.graph.outputs, port)?;
                 }
@@ -135,9 +137,9 @@ impl<'a, B: Bytes> Model<'a, B> {
         let (mut output, mut kind, mut attributes) = (None, String::new(), Vec::new());
         for field in fields(self.bytes, range) {
             match field? {
-                (2, Value::Bytes(name)) => output = output.or(Some(name)),
-                (NODE_TYPE, Value::Bytes(name)) => kind = text(self.bytes, name, LONGEST_NAME)?,
-                (5, Value::Bytes(attribute)) => push(&mut attributes, attribute)?,
+                (node::OUTPUTS, Value::Bytes(name)) => output = output.or(Some(name)),
+                (node::TYPE, Value::Bytes(name)) => kind = text(self.bytes, name, LONGEST_NAME)?,
+                (node::ATTRIBUTES, Value::Bytes(attribute)) => push(&mut attributes, attribute)?,
                 _ => {}
             }
         }
@@ -146,8 +148,12 @@ impl<'a, B: Bytes> Model<'a, B> {
         for attribute in attributes {
             for field in fields(self.bytes, attribute) {
                 match field? {
-                    (5, Value::Bytes(tensor)) if constant => self.tensor(tensor, output.clone())?,
-                    (6 | 11, Value::Bytes(graph)) => self.graph(graph, depth)?,
+                    (attribute::TENSOR, Value::Bytes(tensor)) if constant => {
+                        self.tensor(tensor, output.clone())?;
+                    }
+                    (attribute::GRAPH | attribute::GRAPHS, Value::Bytes(graph)) => {
+                        self.graph(graph, depth)?;
+                    }
                     _ => {}
                 }
             }

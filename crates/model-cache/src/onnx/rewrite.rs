@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::rope::Rope;
-use super::schema::{Kind, MODEL_GRAPH, NODE_TYPE};
+use super::schema::{Kind, model, node};
 use super::sources::Sources;
 use super::tensor::Part;
 use super::wire::{Fields, Value};
@@ -39,7 +39,7 @@ fn has_graph(model: &[u8]) -> Result<bool, Malformed> {
     let mut found = false;
     for field in Fields::new(model, 0..model.len()) {
         let field = field?;
-        found |= field.number == MODEL_GRAPH && matches!(field.value, Value::Bytes(_));
+        found |= field.number == model::GRAPH && matches!(field.value, Value::Bytes(_));
     }
     Ok(found)
 }
@@ -98,7 +98,7 @@ impl Rewriter<'_, '_> {
         let mut constant = false;
         for field in Fields::new(self.model, node) {
             let field = field?;
-            if let (NODE_TYPE, Value::Bytes(name)) = (field.number, field.value) {
+            if let (node::TYPE, Value::Bytes(name)) = (field.number, field.value) {
                 constant = self.model.get(name) == Some(b"Constant");
             }
         }
