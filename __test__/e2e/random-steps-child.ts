@@ -40,13 +40,14 @@ const EXPECTED: readonly ErrorCode[] = [
   'ERR_IN_USE',
 ]
 
-const QUANTS = ['fp32', 'fp16', 'q8']
+const QUANTS = ['fp32', 'fp16', 'q8', 'tiny']
 const PATHS = [
   'config.json',
   'tokenizer.json',
   'onnx/model.onnx',
   'onnx/model_fp16.onnx',
   'onnx/model_quantized.onnx',
+  'tiny.gguf',
 ]
 
 /** One process's random walk. Views it keeps open are checked again at the end, whatever happened to their files. */
@@ -66,7 +67,7 @@ class Walk {
   async step(): Promise<void> {
     const repo = this.#pick(this.#run.repos)
     const steps: (() => unknown)[] = [
-      () => this.#cache.scanRepo(repo),
+      () => this.#cache.scanRepo(repo, { headers: this.#next(2) === 1 }),
       () => this.#cache.downloadQuant(repo, this.#pick(QUANTS)),
       () => this.#cache.downloadQuant(repo, this.#pick(QUANTS)),
       () => this.#cache.downloadFile(repo, this.#pick(PATHS)),

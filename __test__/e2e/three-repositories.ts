@@ -4,6 +4,7 @@ import type { ExecutionContext } from 'ava'
 import type { LocalHub } from '../../local-hub/index.js'
 import { type Content, randomBytes } from '../support/content.js'
 import { startHub } from '../support/hub.js'
+import { ggufFile } from '../support/model-file.js'
 import type { Files } from '../support/repository.js'
 import { openStore } from '../support/store.js'
 import { quantOf } from './half-way.js'
@@ -21,6 +22,8 @@ export async function openThree(
   return { cache, hub, path }
 }
 
+const TINY = ggufFile('llama', 10, 200, 15)
+
 /** Small enough to be many: some in records, some in chunks, some in all repositories. */
 export function filesOf(repo: string): Files {
   return {
@@ -29,6 +32,8 @@ export function filesOf(repo: string): Files {
     'onnx/model.onnx': { size: 900_000, seed: `${repo} fp32` },
     'onnx/model_fp16.onnx': { size: 70_000, seed: 'the same everywhere' },
     'onnx/model_quantized.onnx': { size: 40_000, seed: `${repo} q8` },
+    // By its header `Q4_K_M`, by its name `tiny`.
+    'tiny.gguf': TINY,
   }
 }
 

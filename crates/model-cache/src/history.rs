@@ -8,11 +8,14 @@ use std::collections::HashSet;
 
 use tabagent_storage::{
     Files, Key, ManifestQuant, ManifestRecord, Manifests, QuantFault, QuantRecord, Quants, ReadTransaction,
-    RepoScope, Sortings, StorageError, Store, WriteTransaction,
+    RepoScope, Sortings, Store, WriteTransaction,
 };
 
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
+
+/// Result of what runs in a transaction.
+type Stored<T> = tabagent_storage::Result<T>;
 
 /// What is remembered of a failure. A closed cache or a busy lease is no property of the quant.
 pub(crate) fn fault_of(error: &Error) -> Option<QuantFault> {
@@ -40,28 +43,41 @@ impl History<'_> {
     /// before.
     pub(crate) fn complete(&self, files: &[u32]) -> Result<()> {
         let files: HashSet<u32> = files.iter().copied().collect();
-        let news = self.store.read(|txn| {
-            let mut out = Vec::new();
-            for quant in self.quants(txn)?.iter() {
-                let touched = quant.files.iter().any(|file| files.contains(file));
-                if touched && !self.is_noted(txn, quant)? && self.is_complete(txn, quant)? {
-                    out.push(quant.name.clone());
-                }
-            }
-            Ok(out)
-        })?;
+        while !self.note_complete(&files)? {}
+        Ok(())
+    }
+
+    /// False when quants got other names between the look at them and the note.
+    fn note_complete(&self, files: &HashSet<u32>) -> Result<bool> {
+        let key = Key::sorting(self.scope);
+        let (sorting, news) =
+            self.store.read(|txn| Ok((txn.get::<Sortings>(&key)?, self.news(txn, files)?)))?;
         if news.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let done = |old| QuantRecord { completed_at_ms: Some(now_ms()), fault: None, ..old };
-        Ok(self.store.write(|txn| news.iter().try_for_each(|quant| self.update(txn, quant, done)))?)
+        Ok(self.store.write(|txn| {
+            if txn.get::<Sortings>(&key)? != sorting {
+                return Ok(false);
+            }
+            news.iter().try_for_each(|quant| self.update(txn, quant, done))?;
+            Ok(true)
+        })?)
+    }
+
+    fn news(&self, txn: &ReadTransaction<'_>, files: &HashSet<u32>) -> Stored<Vec<String>> {
+        let mut news = Vec::new();
+        for quant in self.quants(txn)?.iter() {
+            let touched = quant.files.iter().any(|file| files.contains(file));
+            if touched && !self.is_noted(txn, quant)? && self.is_complete(txn, quant)? {
+                news.push(quant.name.clone());
+            }
+        }
+        Ok(news)
     }
 
     /// The quants as they are called now: headers may have told other names since the listing was read.
-    fn quants(
-        &self,
-        txn: &ReadTransaction<'_>,
-    ) -> std::result::Result<Cow<'_, [ManifestQuant]>, StorageError> {
+    fn quants(&self, txn: &ReadTransaction<'_>) -> Stored<Cow<'_, [ManifestQuant]>> {
         let sorting = txn.get::<Sortings>(&Key::sorting(self.scope))?;
         if sorting.is_some_and(|sorting| sorting.sorted_at_ms != self.record.scanned_at_ms)
             && let Some(now) = txn.get::<Manifests>(&Key::manifest(self.scope))?
@@ -77,7 +93,7 @@ impl History<'_> {
         txn: &WriteTransaction<'_>,
         quant: &str,
         change: impl FnOnce(QuantRecord) -> QuantRecord,
-    ) -> std::result::Result<(), StorageError> {
+    ) -> Stored<()> {
         let key = Key::quant(self.scope, quant);
         let new = QuantRecord {
             name: quant.to_owned(),
@@ -91,21 +107,13 @@ impl History<'_> {
         txn.put::<Quants>(&key, &QuantRecord { updated_at_ms: now_ms(), keep, ..changed })
     }
 
-    fn is_noted(
-        &self,
-        txn: &ReadTransaction<'_>,
-        quant: &ManifestQuant,
-    ) -> std::result::Result<bool, StorageError> {
+    fn is_noted(&self, txn: &ReadTransaction<'_>, quant: &ManifestQuant) -> Stored<bool> {
         let known = txn.get::<Quants>(&Key::quant(self.scope, &quant.name))?;
         let current = |known: QuantRecord| known.completed_at_ms.is_some() && known.fault.is_none();
         Ok(known.is_some_and(|known| (known.keep || self.keep != Some(&quant.name)) && current(known)))
     }
 
-    fn is_complete(
-        &self,
-        txn: &ReadTransaction<'_>,
-        quant: &ManifestQuant,
-    ) -> std::result::Result<bool, StorageError> {
+    fn is_complete(&self, txn: &ReadTransaction<'_>, quant: &ManifestQuant) -> Stored<bool> {
         for index in &quant.files {
             let Some(file) = self.record.files.get(*index as usize) else { continue };
             if txn.get::<Files>(&Key::file(self.scope, &file.path))?.is_none() {
