@@ -21,6 +21,7 @@ use crate::mutex::{Mutex, RwLock};
 use crate::platform::{self, BorrowedFile, ForkPause};
 use crate::process::Process;
 use crate::raw::{self, Environment, TableHandle};
+use crate::room::make_room_to_open;
 use crate::table::{CHUNK_TABLE, MANIFEST_TABLES};
 use crate::transaction::{ReadTransaction, WriteTransaction};
 
@@ -108,6 +109,7 @@ pub(crate) struct ManifestEnvironment {
     /// None where it could not be opened anew.
     database: RwLock<Option<Database<NoWriteMap>>>,
     path: PathBuf,
+    locks: PathBuf,
     read_only: bool,
     turn: Turn,
     process: Process,
@@ -118,11 +120,12 @@ pub(crate) struct ManifestEnvironment {
 }
 
 impl ManifestEnvironment {
-    /// Opens M in `path`, creating it and its tables unless `read_only`.
-    pub(crate) fn open(path: PathBuf, read_only: bool, token: OpenToken) -> Result<Self> {
+    /// Opens M in `path`, creating it and its tables unless `read_only`; `locks` is the folder of the store's lock files.
+    pub(crate) fn open(path: PathBuf, locks: PathBuf, read_only: bool, token: OpenToken) -> Result<Self> {
         let database = RwLock::new(Some(open_manifests(&path, read_only)?));
         let (turn, process) = (Turn::default(), Process::current());
-        let environment = Self { database, path, read_only, turn, process, closing: None, _open: token };
+        let environment =
+            Self { database, path, locks, read_only, turn, process, closing: None, _open: token };
         if !read_only {
             environment.create_tables()?;
         }
@@ -173,6 +176,9 @@ impl ManifestEnvironment {
         let forks = platform::pause_forks().ok();
         *database = None;
         drop(forks);
+        if !self.read_only {
+            make_room_to_open(&self.path, &self.locks)?;
+        }
         *database = Some(open_manifests(&self.path, self.read_only)?);
         Ok(())
     }

@@ -68,7 +68,9 @@ impl Store {
                 make_room_to_open(&root.join(environment), &locks)?;
             }
         }
-        let manifests = Arc::new(ManifestEnvironment::open(root.join(MANIFESTS), read_only, token.clone())?);
+        let folder = root.join(MANIFESTS);
+        let manifests = ManifestEnvironment::open(folder, locks.clone(), read_only, token.clone())?;
+        let manifests = Arc::new(manifests);
         // The format is recorded before C is made: whatever crashed, C is never there without it.
         format::check(&root, &manifests, has_chunks)?;
         let chunks = Arc::new(ChunkEnvironment::open(root.join(CHUNKS), read_only, token.clone())?);
@@ -162,7 +164,8 @@ fn check_file_system(root: &Path) -> Result<()> {
 /// Refuses a store of a newer format before anything of it is opened to be written, which alone may change it.
 fn refuse_newer(root: &Path, token: &OpenToken) -> Result<()> {
     // What cannot be opened so is opened to be written next, and tells then why.
-    let Ok(manifests) = ManifestEnvironment::open(root.join(MANIFESTS), true, token.clone()) else {
+    let (folder, locks) = (root.join(MANIFESTS), root.join(LOCKS));
+    let Ok(manifests) = ManifestEnvironment::open(folder, locks, true, token.clone()) else {
         return Ok(());
     };
     match format::check(root, &manifests, false) {
