@@ -929,7 +929,7 @@ export declare interface Quant {
     format: 'onnx' | 'gguf' | 'safetensors' | 'openvino' | 'pytorch' | 'other';
     /** `downloading` only while some process does it; an interrupted one is `available` with `downloaded` above 0. */
     status: 'available' | 'downloading' | 'downloaded' | 'failed';
-    /** Everything this quant needs, shared files included. */
+    /** Everything this quant needs, shared files included. A file of several quants is the same object in all of them. */
     files: FileInfo[];
     /** Bytes of all its files. */
     size: number;

@@ -1,9 +1,9 @@
 import { getEventListeners } from 'node:events'
 import test from 'ava'
-import type { NativeManifest } from '#dist/binding.js'
+import type { ManifestDocument } from '#dist/manifest.js'
 import { openFakeCache, PendingCall } from './support/fake-addon.js'
 
-const MANIFEST: NativeManifest = {
+const MANIFEST: ManifestDocument = {
   repo: 'acme/model',
   revision: 'main',
   commit: 'c0',
@@ -13,10 +13,11 @@ const MANIFEST: NativeManifest = {
   scannedAt: 0,
   quants: [],
   sharedFiles: [],
+  files: [],
 }
 
 async function openScan() {
-  const scan = new PendingCall<NativeManifest>()
+  const scan = new PendingCall<string>()
   return { scan, ...(await openFakeCache({ scanRepo: scan.call })) }
 }
 
@@ -60,7 +61,7 @@ test('a settled call leaves no listener on the signal, and an abort after it doe
   const controller = new AbortController()
   const call = cache.scanRepo('acme/model', { signal: controller.signal })
   t.is(getEventListeners(controller.signal, 'abort').length, 1)
-  scan.resolve(MANIFEST)
+  scan.resolve(JSON.stringify(MANIFEST))
   await call
   t.is(getEventListeners(controller.signal, 'abort').length, 0)
   controller.abort()

@@ -1,15 +1,14 @@
 import type { Progress } from '@tabagent/model-cache'
 import test from 'ava'
-import type { NativeManifest } from '#dist/binding.js'
 import { holdAt, MIB } from './e2e/half-way.js'
 import { openFakeCache, PendingCall } from './support/fake-addon.js'
 import { onnxFiles } from './support/repository.js'
 import { openStore, REPO } from './support/store.js'
 
-const MANIFEST = { repo: 'acme/model', scannedAt: 0, quants: [] } as unknown as NativeManifest
+const MANIFEST = JSON.stringify({ repo: 'acme/model', scannedAt: 0, quants: [], sharedFiles: [], files: [] })
 
 async function startDownload(onProgress: (loaded: number) => void, signal?: AbortSignal) {
-  const download = new PendingCall<NativeManifest>()
+  const download = new PendingCall<string>()
   const { cache } = await openFakeCache({ downloadQuant: download.call })
   const call = cache.downloadQuant('acme/model', 'q4', {
     onProgress: ({ loaded }) => onProgress(loaded),
@@ -78,7 +77,7 @@ test('an exception at 100 % rejects the call too', async (t) => {
 })
 
 test('without onProgress the addon gets no function to call', async (t) => {
-  const download = new PendingCall<NativeManifest>()
+  const download = new PendingCall<string>()
   const { cache } = await openFakeCache({ downloadQuant: download.call })
   const call = cache.downloadQuant('acme/model', 'q4')
   download.resolve(MANIFEST)

@@ -78,8 +78,10 @@ export const checkPaths: Check = (value, name) => {
 /** `name` or `owner/name`, with the characters the Hub allows, as the core checks it too. */
 export const checkRepo: Check = (value, name) => {
   checkString(value, name)
-  const segments = (value as string).split('/')
-  if (segments.length > 2 || !segments.every(isRepoSegment)) {
+  const repo = value as string
+  const slash = repo.indexOf('/')
+  const isRepo = slash < 0 || isRepoSegment(repo.slice(0, slash))
+  if (!isRepo || !isRepoSegment(repo.slice(slash + 1))) {
     throw invalidArgument(
       `${name} must be \`name\` or \`owner/name\` of letters, digits, ".", "_" and "-", got ${show(value)}`,
     )

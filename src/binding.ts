@@ -18,8 +18,6 @@ export type NativeWatch = generated.NativeWatch
 /** The addon's ONNX model. */
 export type NativeOnnxModel = generated.NativeOnnxModel
 /** The addon's plain objects. */
-export type NativeManifest = generated.NativeManifest
-export type NativeQuant = generated.NativeQuant
 export type NativeInspection = generated.NativeInspection
 
 let loaded: Binding | undefined

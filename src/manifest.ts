@@ -1,4 +1,3 @@
-import type { NativeManifest, NativeQuant } from './binding.js'
 import type { ErrorCode } from './errors.js'
 
 /** Digest of a file, as the endpoint announced it. */
@@ -29,7 +28,7 @@ export interface Quant {
   format: 'onnx' | 'gguf' | 'safetensors' | 'openvino' | 'pytorch' | 'other'
   /** `downloading` only while some process does it; an interrupted one is `available` with `downloaded` above 0. */
   status: 'available' | 'downloading' | 'downloaded' | 'failed'
-  /** Everything this quant needs, shared files included. */
+  /** Everything this quant needs, shared files included. A file of several quants is the same object in all of them. */
   files: FileInfo[]
   /** Bytes of all its files. */
   size: number
@@ -65,21 +64,43 @@ export interface Manifest {
   sharedFiles: FileInfo[]
 }
 
-/** The addon knows no dates and lists quants in order. */
-export function toManifest(native: NativeManifest): Manifest {
-  const { scannedAt, quants, ...rest } = native
+/** A manifest as the addon writes it: with each file once, quants in order, and milliseconds since 1970 instead of dates. */
+export interface ManifestDocument extends Omit<Manifest, 'scannedAt' | 'quants' | 'sharedFiles'> {
+  scannedAt: number
+  quants: QuantDocument[]
+  /** Places in `files`. */
+  sharedFiles: number[]
+  files: FileInfo[]
+}
+
+interface QuantDocument extends Omit<Quant, 'files' | 'updatedAt'> {
+  /** Places in the `files` of the document. */
+  files: number[]
+  updatedAt: number
+}
+
+/** The manifest in a text of the addon. */
+export function toManifest(text: string): Manifest {
+  const { scannedAt, quants, files, ...rest } = JSON.parse(text) as ManifestDocument
   return {
     ...rest,
+    sharedFiles: chosen(rest.sharedFiles, files),
     scannedAt: new Date(scannedAt),
-    quants: Object.fromEntries(quants.map((quant) => [quant.name, toQuant(quant)])),
+    quants: Object.fromEntries(quants.map((quant) => [quant.name, toQuant(quant, files)])),
   }
 }
 
-function toQuant(native: NativeQuant): Quant {
-  const { updatedAt, error, ...rest } = native
+function toQuant(document: QuantDocument, files: readonly FileInfo[]): Quant {
+  const { updatedAt, error, ...rest } = document
   return {
     ...rest,
-    ...(error && { error: { ...error, code: error.code as ErrorCode } }),
+    files: chosen(rest.files, files),
+    ...(error && { error }),
     updatedAt: new Date(updatedAt),
   }
+}
+
+/** The files at these places. */
+function chosen(places: readonly number[], files: readonly FileInfo[]): FileInfo[] {
+  return places.map((place) => files[place] as FileInfo)
 }

@@ -10,7 +10,6 @@ use crate::error::{Error, Result};
 use crate::file::FileInfo;
 use crate::inner::Inner;
 use crate::inspection::{self, Inspection};
-use crate::lookup::Lookup;
 use crate::manifest::Manifest;
 use crate::options::{CacheOptions, DownloadOptions, ScanOptions};
 use crate::plain_files::{self, MaterializeOptions, PlainFiles};
@@ -213,9 +212,7 @@ impl ModelCache {
         let inner = self.inner()?;
         check_repo(repo)?;
         check_path(path)?;
-        let revision = check_revision(revision)?;
-        let endpoint = &inner.endpoint;
-        inner.read(|txn| Ok(Lookup { txn, endpoint }.file(repo, revision, path)?.is_some()))
+        inner.has_file(repo, check_revision(revision)?, path)
     }
 
     /// The bytes of a stored file of the `main` branch; `None` when it is not complete here. No network, no copy.

@@ -7,7 +7,6 @@ use tabagent_storage::{BlobReader, Digest, Extent, INLINE_LIMIT, Mapping, Storag
 
 use crate::error::{Error, Result};
 use crate::inner::Inner;
-use crate::lookup::Lookup;
 
 /// How often a look-up begins again when the blob it found is removed before it is opened.
 const ATTEMPTS: usize = 3;
@@ -26,13 +25,8 @@ pub struct CachedFile {
 impl CachedFile {
     /// Opens a stored file: M record first, then the blob it names, again from the start when that is gone.
     pub(crate) fn open(inner: &Inner, repo: &str, path: &str, revision: &str) -> Result<Option<Self>> {
-        let endpoint = &inner.endpoint;
         for _ in 0..ATTEMPTS {
-            let Some((scope, file)) =
-                inner.read(|txn| Lookup { txn, endpoint }.file(repo, revision, path))?
-            else {
-                return Ok(None);
-            };
+            let Some((scope, file)) = inner.file(repo, revision, path)? else { return Ok(None) };
             let reader = inner.store.reader(&file.blob_name());
             if let Some(reader) = reader.map_err(|error| named(repo, path, error))? {
                 return Ok(Some(Self {

@@ -47,7 +47,7 @@ pub(crate) async fn quant(
     let revision = options.revision.unwrap_or_else(|| MAIN.to_owned());
     blocking(inner.tasks.token(), move || {
         let probe = inner.probe()?;
-        inner.read(|txn| Manifest::assemble(&probe, txn, &record, &revision))
+        inner.read(|txn| Manifest::assemble(&probe, txn, Arc::unwrap_or_clone(record), &revision))
     })
     .await
 }
@@ -93,7 +93,7 @@ pub(crate) async fn file(
         note_complete(&batch).await?;
     }
     let file = record.files.get(index).ok_or_else(|| batch.inner.closed())?;
-    FileInfo::listed(file, true)
+    FileInfo::listed(file.clone(), true)
 }
 
 /// The quant that is asked for, in any case, and the places of its files in the listing.

@@ -162,7 +162,7 @@ impl Import {
                     report.imported.push(ImportedFile {
                         repo: intake.scope.repo.clone(),
                         commit: intake.scope.commit.clone(),
-                        file: FileInfo::listed(&item.file, true)?,
+                        file: FileInfo::listed(item.file.clone(), true)?,
                     });
                 }
                 Some(why) => report.skipped.push(Skipped { path: item.shown.clone(), why }),

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tabagent_hub::{HubClient, HubOptions};
-use tabagent_storage::{EndpointId, ReadTransaction, StorageError, StorageRegistry, Store, StoreOptions};
+use tabagent_storage::{
+    EndpointId, FileMetadata, ReadTransaction, RepoScope, StorageError, StorageRegistry, Store, StoreOptions,
+};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::flight::Flights;
+use crate::known_scopes::KnownScopes;
 use crate::lookup::Lookup;
 use crate::manifest::Manifest;
 use crate::options::CacheOptions;
@@ -34,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) options: CacheOptions,
     pub(crate) flights: Flights,
     pub(crate) viewers: Viewers,
+    known: KnownScopes,
     /// Cancelled by `close`: running downloads end and keep their partial.
     pub(crate) closing: CancellationToken,
     pub(crate) tasks: Tasks,
@@ -68,6 +72,7 @@ impl Inner {
             hub,
             flights: Flights::default(),
             viewers: Viewers::default(),
+            known: KnownScopes::default(),
             closing: CancellationToken::new(),
             tasks,
             memory: Arc::new(Semaphore::new(MEMORY_KIB)),
@@ -110,8 +115,30 @@ impl Inner {
     pub(crate) fn manifest(&self, repo: &str, revision: &str) -> Result<Option<Manifest>> {
         let probe = self.probe()?;
         self.read(|txn| {
-            let record = Lookup { txn, endpoint: &self.endpoint }.manifest(repo, revision)?;
-            record.map(|record| Manifest::assemble(&probe, txn, &record, revision)).transpose()
+            let lookup = Lookup { txn, endpoint: &self.endpoint };
+            let record = lookup.manifest_in(&self.known.scopes(&lookup, repo, revision)?)?;
+            record.map(|record| Manifest::assemble(&probe, txn, record, revision)).transpose()
+        })
+    }
+
+    /// A stored file, as [`Lookup::file`].
+    pub(crate) fn file(
+        &self,
+        repo: &str,
+        revision: &str,
+        path: &str,
+    ) -> Result<Option<(RepoScope, FileMetadata)>> {
+        self.read(|txn| {
+            let lookup = Lookup { txn, endpoint: &self.endpoint };
+            lookup.file_in(&self.known.scopes(&lookup, repo, revision)?, path)
+        })
+    }
+
+    /// Whether there is such a file.
+    pub(crate) fn has_file(&self, repo: &str, revision: &str, path: &str) -> Result<bool> {
+        self.read(|txn| {
+            let lookup = Lookup { txn, endpoint: &self.endpoint };
+            lookup.has_file_in(&self.known.scopes(&lookup, repo, revision)?, path)
         })
     }
 

@@ -59,8 +59,13 @@ impl Lookup<'_, '_> {
 
     /// The newest stored listing of a revision.
     pub(crate) fn manifest(&self, repo: &str, revision: &str) -> Result<Option<ManifestRecord>> {
-        for scope in self.scopes(repo, revision)? {
-            if let Some(record) = self.txn.get::<Manifests>(&Key::manifest(&scope))? {
+        self.manifest_in(&self.scopes(repo, revision)?)
+    }
+
+    /// The first stored listing of these commits.
+    pub(crate) fn manifest_in(&self, scopes: &[RepoScope]) -> Result<Option<ManifestRecord>> {
+        for scope in scopes {
+            if let Some(record) = self.txn.get::<Manifests>(&Key::manifest(scope))? {
                 return Ok(Some(record));
             }
         }
@@ -93,10 +98,19 @@ impl Lookup<'_, '_> {
         revision: &str,
         path: &str,
     ) -> Result<Option<(RepoScope, FileMetadata)>> {
+        self.file_in(&self.scopes(repo, revision)?, path)
+    }
+
+    /// A stored file of these commits, newest first.
+    pub(crate) fn file_in(
+        &self,
+        scopes: &[RepoScope],
+        path: &str,
+    ) -> Result<Option<(RepoScope, FileMetadata)>> {
         let mut found = Vec::new();
-        for scope in self.scopes(repo, revision)? {
-            if let Some(file) = self.txn.get::<Files>(&Key::file(&scope, path))? {
-                found.push((scope, file));
+        for scope in scopes {
+            if let Some(file) = self.txn.get::<Files>(&Key::file(scope, path))? {
+                found.push((scope.clone(), file));
             }
         }
         if found.len() > 1
@@ -105,6 +119,16 @@ impl Lookup<'_, '_> {
             return Ok(Some(found.swap_remove(index)));
         }
         Ok(if found.is_empty() { None } else { Some(found.swap_remove(0)) })
+    }
+
+    /// Whether one of these commits has a stored file.
+    pub(crate) fn has_file_in(&self, scopes: &[RepoScope], path: &str) -> Result<bool> {
+        for scope in scopes {
+            if self.txn.has::<Files>(&Key::file(scope, path))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn first_complete(&self, found: &[(RepoScope, FileMetadata)], path: &str) -> Result<Option<usize>> {

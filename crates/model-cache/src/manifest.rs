@@ -1,13 +1,15 @@
 //! A repository at one commit, sorted into quants, with what the store has of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use tabagent_storage::{
     Imports, Key, ManifestQuant, ManifestRecord, QuantRecord, Quants, ReadTransaction, RepoScope,
 };
 
 use crate::error::Result;
-use crate::file::FileInfo;
+use crate::file::{FileInfo, FileList};
 use crate::status::{FileState, Probe, quant_status};
 
 /// What is there at one commit.
@@ -36,7 +38,7 @@ pub struct Manifest {
     /// By name.
     pub quants: BTreeMap<String, Quant>,
     /// Files every quant needs.
-    pub shared_files: Vec<FileInfo>,
+    pub shared_files: FileList,
 }
 
 /// One quantization variant.
@@ -49,7 +51,7 @@ pub struct Quant {
     /// Status now.
     pub status: QuantStatus,
     /// Everything it needs, shared files included.
-    pub files: Vec<FileInfo>,
+    pub files: FileList,
     /// Bytes of all its files.
     pub size: u64,
     /// Bytes of them in the store; while a process downloads, the bytes it has, which may not be durable yet.
@@ -100,90 +102,95 @@ impl Manifest {
     pub(crate) fn assemble(
         probe: &Probe<'_>,
         txn: &ReadTransaction<'_>,
-        record: &ManifestRecord,
+        record: ManifestRecord,
         revision: &str,
     ) -> Result<Self> {
-        Self::with(probe, txn, record, revision, &probe.file_states(txn, record)?)
+        let states = probe.file_states(txn, &record)?;
+        Self::with(probe, txn, record, revision, &states)
     }
 
     /// As [`assemble`](Self::assemble), with the state of the files as they were just read.
     pub(crate) fn with(
         probe: &Probe<'_>,
         txn: &ReadTransaction<'_>,
-        record: &ManifestRecord,
+        record: ManifestRecord,
         revision: &str,
         states: &[FileState],
     ) -> Result<Self> {
-        let scope = probe.scope(record);
-        let mut quants = BTreeMap::new();
-        for quant in &record.quants {
-            let history = txn.get::<Quants>(&Key::quant(&scope, &quant.name))?;
-            let assembled = assemble_quant(probe, record, &scope, quant, states, history)?;
-            quants.insert(quant.name.clone(), assembled);
-        }
+        let scope = probe.scope(&record);
+        let (mut histories, prefix) = (histories(txn, &scope)?, Key::quants(&scope));
+        let files = record.files.into_iter().zip(states);
+        let files: Result<Arc<[FileInfo]>> =
+            files.map(|(file, state)| FileInfo::listed(file, state.stored)).collect();
+        let listing = Listing { scanned_at_ms: record.scanned_at_ms, scope: &scope, states, files: &files? };
+        let quants = record.quants.into_iter().map(|quant| {
+            let history = histories.remove(prefix.tail(&quant.name).as_bytes());
+            (quant.name.clone(), listing.quant(probe, quant, history))
+        });
         Ok(Self {
-            repo: record.repo.clone(),
+            quants: quants.collect(),
             revision: revision.to_owned(),
-            commit: record.commit.clone(),
-            pipeline_task: record.pipeline_task.clone(),
-            library_name: record.library_name.clone(),
-            license: record.license.clone(),
-            tags: record.tags.clone(),
+            pipeline_task: record.pipeline_task,
+            library_name: record.library_name,
+            license: record.license,
+            tags: record.tags,
             gated: record.gated,
-            stale: txn.get::<Imports>(&Key::import(&scope))?.is_some(),
+            stale: txn.has::<Imports>(&Key::import(&scope))?,
             scanned_at_ms: record.scanned_at_ms,
-            quants,
-            shared_files: infos(record, &record.shared, states)?,
+            shared_files: FileList::new(listing.files, record.shared),
+            repo: record.repo,
+            commit: record.commit,
         })
     }
 
     /// The same when nothing of it is stored.
-    pub(crate) fn emptied(mut self) -> Self {
-        let unstored = |files: &mut Vec<FileInfo>| files.iter_mut().for_each(|file| file.stored = false);
-        unstored(&mut self.shared_files);
-        for quant in self.quants.values_mut() {
-            unstored(&mut quant.files);
-            *quant = Quant { status: QuantStatus::Available, downloaded: 0, error: None, ..quant.clone() };
-        }
-        self
+    pub(crate) fn emptied(self) -> Self {
+        let unstored = |file: &FileInfo| FileInfo { stored: false, ..file.clone() };
+        let listing: Arc<[FileInfo]> = self.shared_files.listing().iter().map(unstored).collect();
+        let quants = self.quants.into_iter().map(|(name, quant)| {
+            let (status, files) = (QuantStatus::Available, quant.files.of(&listing));
+            (name, Quant { status, files, downloaded: 0, error: None, ..quant })
+        });
+        Self { quants: quants.collect(), shared_files: self.shared_files.of(&listing), ..self }
     }
 }
 
-fn assemble_quant(
-    probe: &Probe<'_>,
-    record: &ManifestRecord,
-    scope: &RepoScope,
-    quant: &ManifestQuant,
-    known: &[FileState],
-    history: Option<QuantRecord>,
-) -> Result<Quant> {
-    let files = infos(record, &quant.files, known)?;
-    let size = files.iter().map(|file| file.size).sum();
-    let downloaded = chosen(&quant.files, known).map(|state| state.downloaded).sum();
-    let complete = files.iter().all(|file| file.stored);
-    let live = !complete && probe.is_downloading(scope, &quant.name);
-    let fault = history.as_ref().and_then(|h| h.fault.clone());
-    let status = quant_status(complete, live, fault.is_some());
-    let error = fault
-        .filter(|_| status == QuantStatus::Failed)
-        .map(|fault| QuantError { code: fault.code, message: fault.message });
-    Ok(Quant {
-        name: quant.name.clone(),
-        format: quant.format.clone(),
-        status,
-        files,
-        size,
-        downloaded,
-        error,
-        updated_at_ms: history.map_or(record.scanned_at_ms, |h| h.updated_at_ms),
-    })
+/// A listing with the state of its files.
+struct Listing<'a> {
+    scanned_at_ms: u64,
+    scope: &'a RepoScope,
+    states: &'a [FileState],
+    files: &'a Arc<[FileInfo]>,
+}
+
+impl Listing<'_> {
+    fn quant(&self, probe: &Probe<'_>, quant: ManifestQuant, history: Option<QuantRecord>) -> Quant {
+        let downloaded = chosen(&quant.files, self.states).map(|state| state.downloaded).sum();
+        let files = FileList::new(self.files, quant.files);
+        let complete = files.iter().all(|file| file.stored);
+        let live = !complete && probe.is_downloading(self.scope, &quant.name);
+        let updated_at_ms = history.as_ref().map_or(self.scanned_at_ms, |h| h.updated_at_ms);
+        let fault = history.and_then(|history| history.fault);
+        let status = quant_status(complete, live, fault.is_some());
+        let error = fault
+            .filter(|_| status == QuantStatus::Failed)
+            .map(|fault| QuantError { code: fault.code, message: fault.message });
+        let size = files.iter().map(|file| file.size).sum();
+        let (name, format) = (quant.name, quant.format);
+        Quant { name, format, status, files, size, downloaded, error, updated_at_ms }
+    }
+}
+
+/// The history of every quant of a commit, by what its key says of it.
+fn histories(txn: &ReadTransaction<'_>, scope: &RepoScope) -> Result<HashMap<Vec<u8>, QuantRecord>> {
+    let (prefix, mut out) = (Key::quants(scope), HashMap::new());
+    txn.scan::<Quants>(&prefix, |key, history| {
+        out.extend(key.strip_prefix(prefix.as_bytes()).map(|tail| (tail.to_vec(), history)));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(out)
 }
 
 fn chosen<'a, T>(indices: &'a [u32], from: &'a [T]) -> impl Iterator<Item = &'a T> {
     indices.iter().filter_map(|index| from.get(*index as usize))
-}
-
-fn infos(record: &ManifestRecord, indices: &[u32], states: &[FileState]) -> Result<Vec<FileInfo>> {
-    let files = chosen(indices, &record.files).zip(chosen(indices, states));
-    files.map(|(file, state)| FileInfo::listed(file, state.stored)).collect()
 }

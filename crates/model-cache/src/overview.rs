@@ -152,7 +152,7 @@ impl Shown {
             partial.extend((state.downloaded > 0).then_some(name));
             missing.insert(name);
         }
-        let manifest = Manifest::with(probe, txn, &record, &place.1, &states)?;
+        let manifest = Manifest::with(probe, txn, record, &place.1, &states)?;
         let state = state_of(txn, &scope, &place.1, &partial)?;
         Ok(Some(Self { manifest, scope, state, missing, partial }))
     }

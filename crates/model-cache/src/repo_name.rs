@@ -7,8 +7,11 @@ pub(crate) const MAIN: &str = "main";
 
 /// Checks a repository name.
 pub(crate) fn check_repo(repo: &str) -> Result<()> {
-    let parts: Vec<&str> = repo.split('/').collect();
-    if parts.len() <= 2 && parts.iter().all(|part| is_name(part)) {
+    let valid = match repo.split_once('/') {
+        Some((owner, name)) => is_name(owner) && is_name(name),
+        None => is_name(repo),
+    };
+    if valid {
         return Ok(());
     }
     Err(Error::InvalidArgument {

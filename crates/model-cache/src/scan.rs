@@ -37,7 +37,7 @@ pub(crate) async fn scan(inner: Arc<Inner>, repo: String, options: ScanOptions) 
     }
     blocking(inner.tasks.token(), move || {
         let probe = inner.probe()?;
-        let manifest = inner.read(|txn| Manifest::assemble(&probe, txn, &found.record, &revision))?;
+        let manifest = inner.read(|txn| Manifest::assemble(&probe, txn, found.record, &revision))?;
         Ok(Manifest { stale: found.stale || manifest.stale, ..manifest })
     })
     .await

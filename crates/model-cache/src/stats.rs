@@ -42,13 +42,11 @@ pub struct CacheStats {
 
 /// Counts everything.
 pub(crate) fn stats(inner: &Inner) -> Result<CacheStats> {
+    inner.store.read_ahead()?;
     let (usage, plain) = (inner.store.usage()?, inner.store.plain_files()?);
     let (mut files, mut quants, mut repos) = (0, 0, HashSet::new());
     inner.read(|txn| {
-        txn.scan::<Files>(&Key::endpoint_files(&inner.endpoint), |_, _| {
-            files += 1;
-            Ok(ControlFlow::Continue(()))
-        })?;
+        files = txn.count::<Files>(&Key::endpoint_files(&inner.endpoint))?;
         txn.scan::<Quants>(&Key::endpoint_quants(&inner.endpoint), |_, quant| {
             quants += u64::from(quant.completed_at_ms.is_some());
             Ok(ControlFlow::Continue(()))
@@ -93,6 +91,7 @@ pub(crate) fn references(
 
 /// The newest manifest of every scanned revision.
 pub(crate) fn list_manifests(inner: &Inner) -> Result<Vec<Manifest>> {
+    inner.store.read_ahead()?;
     let revisions = inner.read(|txn| references(inner, txn))?;
     // One short read transaction each: a large store never pins M for long.
     revisions.iter().filter_map(|(repo, revision)| inner.manifest(repo, revision).transpose()).collect()

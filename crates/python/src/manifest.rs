@@ -1,7 +1,7 @@
 //! Manifests as dictionaries; `manifest.py` makes its classes of them.
 
 use pyo3::prelude::*;
-use tabagent_model_cache::{Digest, FileInfo, Manifest, Quant, QuantError};
+use tabagent_model_cache::{Digest, FileInfo, FileList, Manifest, Quant, QuantError};
 
 /// See `Manifest` in `manifest.py`.
 #[derive(IntoPyObject)]
@@ -36,7 +36,7 @@ impl From<Manifest> for NativeManifest {
             stale: manifest.stale,
             scanned_at: manifest.scanned_at_ms,
             quants: manifest.quants.into_values().map(Into::into).collect(),
-            shared_files: convert(manifest.shared_files),
+            shared_files: files(&manifest.shared_files),
         }
     }
 }
@@ -61,7 +61,7 @@ impl From<Quant> for NativeQuant {
             name: quant.name,
             format: quant.format,
             status: quant.status.as_str(),
-            files: convert(quant.files),
+            files: files(&quant.files),
             size: quant.size,
             downloaded: quant.downloaded,
             error: quant.error.map(Into::into),
@@ -124,4 +124,8 @@ impl From<Digest> for NativeDigest {
 /// A list of the core as a list for Python.
 pub(crate) fn convert<T, R: From<T>>(list: Vec<T>) -> Vec<R> {
     list.into_iter().map(Into::into).collect()
+}
+
+fn files(list: &FileList) -> Vec<NativeFileInfo> {
+    list.iter().cloned().map(Into::into).collect()
 }

@@ -20,9 +20,9 @@ use crate::layout::{
 use crate::mutex::{Mutex, RwLock};
 use crate::platform::{self, BorrowedFile, ForkPause};
 use crate::process::Process;
-use crate::raw::{self, Environment, TableHandle};
+use crate::raw::{self, Environment, Reader, TableHandle};
 use crate::room::make_room_to_open;
-use crate::table::{CHUNK_TABLE, MANIFEST_TABLES};
+use crate::table::{CHUNK_TABLE, MANIFEST_TABLES, OpenTables};
 use crate::transaction::{ReadTransaction, WriteTransaction};
 
 /// Settings of one environment. They must be the same in every process: the first opener's win silently.
@@ -52,16 +52,37 @@ fn open<K: DatabaseKind>(path: &Path, options: DatabaseOptions) -> Result<Databa
         .map_err(|error| StorageError::database("open", path, error))
 }
 
-/// Opens the database of M. Where it is written every page is checked from end to end: they are small, so that costs next to nothing,
-/// and records of any length are never read beyond their page. libmdbx knows no such thing for a database that is opened read-only:
-/// see [`crate::transaction`].
-fn open_manifests(path: &Path, read_only: bool) -> Result<Database<NoWriteMap>> {
-    let database = open(path, options(MANIFEST_PAGE, MANIFEST_MAX_SIZE, MANIFEST_GROWTH, read_only))?;
-    if !read_only {
-        raw::check_pages(&database, true)
-            .map_err(|error| StorageError::database("have pages checked", path, error))?;
+/// The database of M, and its tables.
+struct ManifestDatabase {
+    database: Database<NoWriteMap>,
+    tables: OpenTables,
+}
+
+impl ManifestDatabase {
+    /// Opens it. Where it is written every page is checked from end to end: they are small, so that costs next to nothing, and records of
+    /// any length are never read beyond their page. libmdbx knows no such thing for a database that is opened read-only: see
+    /// [`raw::Value`].
+    fn open(path: &Path, read_only: bool) -> Result<Self> {
+        let database = open(path, options(MANIFEST_PAGE, MANIFEST_MAX_SIZE, MANIFEST_GROWTH, read_only))?;
+        if !read_only {
+            raw::check_pages(&database, true)
+                .map_err(|error| StorageError::database("have pages checked", path, error))?;
+        }
+        let mut opened = Self { database, tables: OpenTables::default() };
+        opened.open_tables(path)?;
+        Ok(opened)
     }
-    Ok(database)
+
+    /// Opens the tables that are there, for as long as the database is open.
+    fn open_tables(&mut self, path: &Path) -> Result<()> {
+        self.tables = raw::open_tables(&self.database, MANIFEST_TABLES)
+            .map_err(|error| StorageError::database("open the tables", path, error))?;
+        Ok(())
+    }
+
+    fn is_broken(&self) -> bool {
+        raw::is_broken(&self.database)
+    }
 }
 
 fn data_file<'a>(environment: Environment<'a>, path: &Path) -> Result<BorrowedFile<'a>> {
@@ -93,12 +114,12 @@ const ATTEMPTS: usize = 3;
 
 /// The database of M while it is used.
 struct OpenedManifests<'a> {
-    database: RwLockReadGuard<'a, Option<Database<NoWriteMap>>>,
+    database: RwLockReadGuard<'a, Option<ManifestDatabase>>,
     path: &'a Path,
 }
 
 impl OpenedManifests<'_> {
-    fn get(&self) -> Result<&Database<NoWriteMap>> {
+    fn get(&self) -> Result<&ManifestDatabase> {
         let closed = || StorageError::database("open", self.path, libmdbx::Error::Busy);
         self.database.as_ref().ok_or_else(closed)
     }
@@ -107,7 +128,7 @@ impl OpenedManifests<'_> {
 /// Environment M: everything small. Durable, written through file I/O.
 pub(crate) struct ManifestEnvironment {
     /// None where it could not be opened anew.
-    database: RwLock<Option<Database<NoWriteMap>>>,
+    database: RwLock<Option<ManifestDatabase>>,
     path: PathBuf,
     locks: PathBuf,
     read_only: bool,
@@ -122,7 +143,7 @@ pub(crate) struct ManifestEnvironment {
 impl ManifestEnvironment {
     /// Opens M in `path`, creating it and its tables unless `read_only`; `locks` is the folder of the store's lock files.
     pub(crate) fn open(path: PathBuf, locks: PathBuf, read_only: bool, token: OpenToken) -> Result<Self> {
-        let database = RwLock::new(Some(open_manifests(&path, read_only)?));
+        let database = RwLock::new(Some(ManifestDatabase::open(&path, read_only)?));
         let (turn, process) = (Turn::default(), Process::current());
         let environment =
             Self { database, path, locks, read_only, turn, process, closing: None, _open: token };
@@ -136,7 +157,7 @@ impl ManifestEnvironment {
     fn opened(&self) -> Result<OpenedManifests<'_>> {
         self.check()?;
         let database = self.database.read();
-        if database.as_ref().is_some_and(|database| !raw::is_broken(database)) {
+        if database.as_ref().is_some_and(|database| !database.is_broken()) {
             return Ok(OpenedManifests { database, path: &self.path });
         }
         drop(database);
@@ -151,7 +172,7 @@ impl ManifestEnvironment {
         f: impl Fn(&Database<NoWriteMap>) -> libmdbx::Result<T>,
     ) -> Result<T> {
         for _ in 0..ATTEMPTS {
-            match f(self.opened()?.get()?) {
+            match f(&self.opened()?.get()?.database) {
                 Err(libmdbx::Error::Panic) => {}
                 outcome => return outcome.map_err(|error| StorageError::database(action, &self.path, error)),
             }
@@ -169,7 +190,7 @@ impl ManifestEnvironment {
     /// not be on the disk.
     fn reopen(&self) -> Result<()> {
         let mut database = self.database.write();
-        if database.as_ref().is_some_and(|database| !raw::is_broken(database)) {
+        if database.as_ref().is_some_and(|database| !database.is_broken()) {
             return Ok(());
         }
         // It is open once in a process.
@@ -179,7 +200,7 @@ impl ManifestEnvironment {
         if !self.read_only {
             make_room_to_open(&self.path, &self.locks)?;
         }
-        *database = Some(open_manifests(&self.path, self.read_only)?);
+        *database = Some(ManifestDatabase::open(&self.path, self.read_only)?);
         Ok(())
     }
 
@@ -191,7 +212,8 @@ impl ManifestEnvironment {
                     .map_err(|error| StorageError::database("create a table", &self.path, error))?;
             }
             Ok(())
-        })
+        })?;
+        self.database.write().as_mut().map_or(Ok(()), |database| database.open_tables(&self.path))
     }
 
     pub(crate) fn is_read_only(&self) -> bool {
@@ -203,6 +225,15 @@ impl ManifestEnvironment {
         self.with("open the data file", |database| {
             Ok(disk_bytes(Environment::of(database).data_file()?, &self.path))
         })?
+    }
+
+    /// Has the whole file read from the disk in its order. Its map is advised random: a pass over all records of a table would wait for
+    /// each of its pages.
+    pub(crate) fn read_ahead(&self) -> Result<()> {
+        self.with("open the data file", |database| {
+            platform::read_ahead(Environment::of(database).data_file()?);
+            Ok(())
+        })
     }
 
     /// Fails in a fork child of the process that opened it.
@@ -219,8 +250,9 @@ impl ManifestEnvironment {
     pub(crate) fn read<T>(&self, f: impl FnOnce(&ReadTransaction<'_>) -> Result<T>) -> Result<T> {
         for _ in 0..ATTEMPTS {
             let opened = self.opened()?;
-            match opened.get()?.begin_ro_txn() {
-                Ok(inner) => return f(&ReadTransaction { inner, path: &self.path }),
+            let ManifestDatabase { database, tables } = opened.get()?;
+            match Reader::begin(database) {
+                Ok(reader) => return f(&ReadTransaction { reader, tables, path: &self.path }),
                 Err(libmdbx::Error::Panic) => {}
                 Err(error) => return Err(StorageError::database("begin reading", &self.path, error)),
             }
@@ -234,7 +266,7 @@ impl ManifestEnvironment {
         let _turn = self.turn.lock();
         // No other thread can break it from here on.
         let opened = self.opened()?;
-        let database = opened.get()?;
+        let database = &opened.get()?.database;
         self.keep_room(database)?;
         let inner =
             database.begin_rw_txn().map_err(|e| StorageError::database("begin writing", &self.path, e))?;

@@ -1,5 +1,7 @@
 //! Keys of M. The grammar is documented in `docs/design.md`; a key is exactly that text.
 
+use std::borrow::Cow;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::BlobName;
@@ -58,7 +60,7 @@ impl RepoScope {
     }
 
     fn text(&self) -> String {
-        format!("{}:{}@{}", self.endpoint.as_str(), self.repo, self.commit)
+        [self.endpoint.as_str(), ":", &self.repo, "@", &self.commit].concat()
     }
 }
 
@@ -76,13 +78,13 @@ impl Key {
     /// `meta:{endpoint}:{repo}@{commit}:{path}`.
     #[must_use]
     pub fn file(scope: &RepoScope, path: &str) -> Self {
-        Self::with_tail(&format!("meta:{}:", scope.text()), path)
+        Self::files(scope).with(path)
     }
 
     /// Prefix of all files of a commit.
     #[must_use]
     pub fn files(scope: &RepoScope) -> Self {
-        Self(format!("meta:{}:", scope.text()).into_bytes())
+        Self(["meta:", &scope.text(), ":"].concat().into_bytes())
     }
 
     /// Prefix of all files of all endpoints.
@@ -141,7 +143,7 @@ impl Key {
     /// `use:{sha256}:{endpoint}:{repo}@{commit}:{path}`.
     #[must_use]
     pub fn usage(name: &BlobName, scope: &RepoScope, path: &str) -> Self {
-        Self::with_tail(&format!("use:{name}:{}:", scope.text()), path)
+        Self(format!("use:{name}:{}:", scope.text()).into_bytes()).with(path)
     }
 
     /// Prefix of all uses of all blobs.
@@ -159,13 +161,13 @@ impl Key {
     /// `ref:{endpoint}:{repo}@{revision}`.
     #[must_use]
     pub fn reference(endpoint: &EndpointId, repo: &str, revision: &str) -> Self {
-        Self::with_tail(&format!("ref:{}:{repo}@", endpoint.as_str()), revision)
+        Self::references(endpoint, repo).with(revision)
     }
 
     /// Prefix of all revisions of a repository.
     #[must_use]
     pub fn references(endpoint: &EndpointId, repo: &str) -> Self {
-        Self(format!("ref:{}:{repo}@", endpoint.as_str()).into_bytes())
+        Self(["ref:", endpoint.as_str(), ":", repo, "@"].concat().into_bytes())
     }
 
     /// Prefix of all revisions of an endpoint.
@@ -213,13 +215,13 @@ impl Key {
     /// `quant:{endpoint}:{repo}@{commit}:{quant}`.
     #[must_use]
     pub fn quant(scope: &RepoScope, quant: &str) -> Self {
-        Self::with_tail(&format!("quant:{}:", scope.text()), quant)
+        Self::quants(scope).with(quant)
     }
 
     /// Prefix of all quants of a commit.
     #[must_use]
     pub fn quants(scope: &RepoScope) -> Self {
-        Self(format!("quant:{}:", scope.text()).into_bytes())
+        Self(["quant:", &scope.text(), ":"].concat().into_bytes())
     }
 
     /// Prefix of all quants of all endpoints.
@@ -243,7 +245,7 @@ impl Key {
     /// `alias:{endpoint}:{name as asked, lower case}`.
     #[must_use]
     pub fn alias(endpoint: &EndpointId, name: &str) -> Self {
-        Self::with_tail(&format!("alias:{}:", endpoint.as_str()), &name.to_lowercase())
+        Self(["alias:", endpoint.as_str(), ":"].concat().into_bytes()).with(&name.to_lowercase())
     }
 
     /// `format`.
@@ -252,12 +254,21 @@ impl Key {
         Self(b"format".to_vec())
     }
 
-    /// `head` + `tail`; a tail that makes the key too long is replaced by `#` and its sha256.
-    fn with_tail(head: &str, tail: &str) -> Self {
-        if head.len() + tail.len() <= LONGEST {
-            return Self(format!("{head}{tail}").into_bytes());
+    /// This prefix with what follows it.
+    fn with(mut self, tail: &str) -> Self {
+        let tail = self.tail(tail);
+        self.0.extend_from_slice(tail.as_bytes());
+        self
+    }
+
+    /// What follows this prefix in the key of a path, a revision, a name or a quant: itself, or `#` and its sha256 where the key
+    /// would be too long.
+    #[must_use]
+    pub fn tail<'a>(&self, tail: &'a str) -> Cow<'a, str> {
+        if self.0.len() + tail.len() <= LONGEST {
+            return Cow::Borrowed(tail);
         }
-        Self(format!("{head}#{}", hex::encode(Sha256::digest(tail.as_bytes()))).into_bytes())
+        Cow::Owned(format!("#{}", hex::encode(Sha256::digest(tail.as_bytes()))))
     }
 }
 

@@ -4,18 +4,20 @@
 #[cfg(test)]
 mod check;
 mod gc;
+mod reader;
 mod run;
 
 #[cfg(test)]
 pub(crate) use check::problems;
 pub(crate) use gc::{FreeSpan, PageCounts, reclaimable_spans};
+pub(crate) use reader::{Reader, Value};
 pub(crate) use run::{PageRun, RunValue};
 
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr;
 
-use libmdbx::{Database, DatabaseKind, Error, RW, TableFlags, Transaction, WriteMap};
+use libmdbx::{Database, DatabaseKind, Error, NoWriteMap, RW, TableFlags, Transaction, WriteMap};
 use mdbx_sys as ffi;
 
 use crate::chunk::SEAL_OFFSET;
@@ -62,6 +64,18 @@ pub(crate) fn open_table_read_only<K: DatabaseKind>(
     txn.prime_for_permaopen(table);
     txn.commit()?;
     Ok(handle)
+}
+
+/// Opens the tables of these names and keeps their handles open for the life of the database. None of one that is not there, or
+/// that cannot be opened: it is opened when it is used, and whoever does hears why.
+pub(crate) fn open_tables<const N: usize>(
+    database: &Database<NoWriteMap>,
+    names: [&str; N],
+) -> Result<[Option<TableHandle>; N]> {
+    let txn = database.begin_ro_txn()?;
+    let handles = names.map(|name| txn.open_table(Some(name)).ok().map(|table| TableHandle(table.dbi())));
+    txn.commit()?;
+    Ok(handles)
 }
 
 /// Switches off libmdbx's write prefault, which writes a growing file twice.

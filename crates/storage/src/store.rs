@@ -114,6 +114,14 @@ impl Store {
         self.manifests.write(f)
     }
 
+    /// Prepares for a pass over most records: [`Store::read`] then waits less for the disk.
+    ///
+    /// # Errors
+    /// [`StorageError::Database`], [`StorageError::Forked`].
+    pub fn read_ahead(&self) -> Result<()> {
+        self.manifests.read_ahead()
+    }
+
     /// Grows with every change of M, whichever process makes it. Costs next to nothing.
     ///
     /// # Errors

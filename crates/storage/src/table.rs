@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::key::Key;
 use crate::mend::DamagedRecord;
+use crate::raw::TableHandle;
 use crate::record::{
     AliasRecord, BlobRecord, FileMetadata, FormatRecord, HeaderRecord, ImportRecord, ManifestRecord,
     QuantRecord, Record, RefRecord, SortingRecord, UseRecord,
@@ -15,6 +16,8 @@ use crate::transaction::ReadTransaction;
 pub trait Table {
     /// Name in libmdbx.
     const NAME: &'static str;
+    /// Its place among the tables of M.
+    const NUMBER: usize;
     /// Type of the values.
     type Value: Record;
 }
@@ -27,6 +30,7 @@ macro_rules! tables {
 
         impl Table for $type {
             const NAME: &'static str = $name;
+            const NUMBER: usize = Number::$type as usize;
             type Value = $value;
         })*
 
@@ -36,8 +40,16 @@ macro_rules! tables {
             Ok(())
         }
 
-        /// Names of all tables of M.
-        pub(crate) const MANIFEST_TABLES: &[&str] = &[$($name),*];
+        /// The tables of M in their order.
+        enum Number {
+            $($type),*
+        }
+
+        /// Names of all tables of M, in the order of their numbers.
+        pub(crate) const MANIFEST_TABLES: [&str; [$($name),*].len()] = [$($name),*];
+
+        /// Handles of the tables of M, by their numbers; none of a table that was not there when M was opened.
+        pub(crate) type OpenTables = [Option<TableHandle>; MANIFEST_TABLES.len()];
     };
 }
 
@@ -91,5 +103,8 @@ impl Record for InlineBytes {
 
     fn decode(bytes: &[u8]) -> Result<Self> {
         Ok(Self(bytes.to_vec()))
+    }
+    fn check(_: &[u8]) -> Result<()> {
+        Ok(())
     }
 }

@@ -1,20 +1,22 @@
 //! Typed transactions on M. They last one call; no view pins M.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use libmdbx::{NoWriteMap, ObjectLength, RO, RW, Transaction, TransactionKind, WriteFlags};
+use libmdbx::{NoWriteMap, ObjectLength, RW, Transaction, WriteFlags};
 
 use crate::error::{Result, StorageError};
 use crate::key::Key;
-use crate::layout::{MANIFEST_PAGE, PAGE_HEADER};
+use crate::raw::{Reader, TableHandle, Value};
 use crate::record::Record as _;
-use crate::table::Table;
+use crate::table::{OpenTables, Table};
 
 /// A consistent view of M.
 pub struct ReadTransaction<'db> {
-    pub(crate) inner: Transaction<'db, RO, NoWriteMap>,
+    pub(crate) reader: Reader<'db>,
+    pub(crate) tables: &'db OpenTables,
     pub(crate) path: &'db Path,
 }
 
@@ -24,78 +26,29 @@ pub struct WriteTransaction<'db> {
     pub(crate) path: &'db Path,
 }
 
-/// Refuses a key or value that reaches beyond its page, as a damaged one may say: neither is read before. libmdbx sees to it where
-/// the database is open to be written; opened read-only it looks at the headers of pages alone. A large value begins behind the header
-/// of its own pages, and libmdbx has compared its length with them.
-fn inside(bytes: Cow<'_, [u8]>) -> libmdbx::Result<Cow<'_, [u8]>> {
-    let Cow::Borrowed(mapped) = &bytes else { return Ok(bytes) };
-    let at = mapped.as_ptr().addr() % MANIFEST_PAGE;
-    if mapped.is_empty() || at == PAGE_HEADER || at + mapped.len() <= MANIFEST_PAGE {
-        return Ok(bytes);
-    }
-    Err(libmdbx::Error::Corrupted)
-}
-
-/// The table; none in a store that an earlier version made and that is open read-only.
-fn table<'txn, T: Table, K: TransactionKind>(
-    txn: &'txn Transaction<'_, K, NoWriteMap>,
-) -> libmdbx::Result<Option<libmdbx::Table<'txn>>> {
-    match txn.open_table(Some(T::NAME)) {
-        Err(libmdbx::Error::NotFound) => Ok(None),
-        table => table.map(Some),
-    }
-}
-
-fn get<T: Table, K: TransactionKind>(
-    txn: &Transaction<'_, K, NoWriteMap>,
-    path: &Path,
-    key: &Key,
-) -> Result<Option<T::Value>> {
-    let fail = |error| StorageError::database("read a record", path, error);
-    let Some(table) = table::<T, K>(txn).map_err(fail)? else { return Ok(None) };
-    let value: Option<Cow<'_, [u8]>> = txn.get(&table, key.as_bytes()).map_err(fail)?;
-    value.map(|bytes| T::Value::decode(&inside(bytes).map_err(fail)?)).transpose()
-}
-
-fn rows<T: Table, K: TransactionKind>(
-    txn: &Transaction<'_, K, NoWriteMap>,
-    path: &Path,
-    prefix: &Key,
-    mut visit: impl FnMut(&[u8], Result<T::Value>) -> Result<ControlFlow<()>>,
-) -> Result<()> {
-    let fail = |error| StorageError::database("scan a table", path, error);
-    let Some(table) = table::<T, K>(txn).map_err(fail)? else { return Ok(()) };
-    let mut cursor = txn.cursor(&table).map_err(fail)?;
-    for row in cursor.iter_from::<Cow<'_, [u8]>, Cow<'_, [u8]>>(prefix.as_bytes()) {
-        let (key, value) = row.and_then(|(key, value)| Ok((inside(key)?, inside(value)?))).map_err(fail)?;
-        if !key.starts_with(prefix.as_bytes()) {
-            break;
-        }
-        if visit(&key, T::Value::decode(&value))?.is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn contains<T: Table, K: TransactionKind>(
-    txn: &Transaction<'_, K, NoWriteMap>,
-    path: &Path,
-    key: &Key,
-) -> Result<bool> {
-    let fail = |error| StorageError::database("look for a record", path, error);
-    let Some(table) = table::<T, K>(txn).map_err(fail)? else { return Ok(false) };
-    let length: Option<ObjectLength> = txn.get(&table, key.as_bytes()).map_err(fail)?;
-    Ok(length.is_some())
-}
-
 impl ReadTransaction<'_> {
     /// The record under `key`.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`] when its bytes do not validate.
     pub fn get<T: Table>(&self, key: &Key) -> Result<Option<T::Value>> {
-        get::<T, _>(&self.inner, self.path, key)
+        let Some(value) = self.value::<T>(key)? else { return Ok(None) };
+        T::Value::decode(self.bytes(&value)?).map(Some)
+    }
+
+    /// Whether there is a record under `key`. It is checked as if it were read.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when it does not validate.
+    pub fn has<T: Table>(&self, key: &Key) -> Result<bool> {
+        let Some(value) = self.value::<T>(key)? else { return Ok(false) };
+        T::Value::check(self.bytes(&value)?).map(|()| true)
+    }
+
+    /// Number of the state it sees: another one when anything was written since, by whichever process.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.reader.id()
     }
 
     /// Whether there is a record under `key`, which is not read.
@@ -103,7 +56,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// [`StorageError::Database`] when libmdbx refuses.
     pub fn contains<T: Table>(&self, key: &Key) -> Result<bool> {
-        contains::<T, _>(&self.inner, self.path, key)
+        Ok(self.value::<T>(key)?.is_some())
     }
 
     /// Visits the keys that start with `prefix`, in order. The records are not read.
@@ -111,17 +64,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// What `visit` returns, or [`StorageError::Database`].
     pub fn keys<T: Table>(&self, prefix: &Key, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let fail = |error| StorageError::database("scan a table", self.path, error);
-        let Some(table) = table::<T, RO>(&self.inner).map_err(fail)? else { return Ok(()) };
-        let mut cursor = self.inner.cursor(&table).map_err(fail)?;
-        for row in cursor.iter_from::<Cow<'_, [u8]>, ObjectLength>(prefix.as_bytes()) {
-            let key = row.and_then(|(key, _)| inside(key)).map_err(fail)?;
-            if !key.starts_with(prefix.as_bytes()) {
-                break;
-            }
-            visit(&key)?;
-        }
-        Ok(())
+        self.rows_under::<T>(prefix, |key, _| visit(key).map(ControlFlow::Continue))
     }
 
     /// Visits the records whose key starts with `prefix`, in key order, until `visit` breaks.
@@ -143,9 +86,75 @@ impl ReadTransaction<'_> {
     pub fn rows<T: Table>(
         &self,
         prefix: &Key,
-        visit: impl FnMut(&[u8], Result<T::Value>) -> Result<ControlFlow<()>>,
+        mut visit: impl FnMut(&[u8], Result<T::Value>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        rows::<T, _>(&self.inner, self.path, prefix, visit)
+        self.rows_under::<T>(prefix, |key, bytes| visit(key, T::Value::decode(self.bytes(&bytes)?)))
+    }
+
+    /// What follows `prefix` in the keys of the records that begin with it. The records are checked as if they were read.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when one does not validate.
+    pub fn tails<T: Table>(&self, prefix: &Key) -> Result<HashSet<&[u8]>> {
+        let mut tails = HashSet::new();
+        self.rows_under::<T>(prefix, |key, value| {
+            T::Value::check(self.bytes(&value)?)?;
+            tails.extend(key.strip_prefix(prefix.as_bytes()));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(tails)
+    }
+
+    /// How many records have a key that begins with `prefix`. They are checked as if they were read.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when one does not validate.
+    pub fn count<T: Table>(&self, prefix: &Key) -> Result<u64> {
+        let mut count = 0;
+        self.rows_under::<T>(prefix, |_, value| {
+            T::Value::check(self.bytes(&value)?)?;
+            count += 1;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(count)
+    }
+
+    fn rows_under<'t, T: Table>(
+        &'t self,
+        prefix: &Key,
+        mut visit: impl FnMut(&'t [u8], Value<'t>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let Some(table) = self.table::<T>()? else { return Ok(()) };
+        let fail = |error| self.failed("scan a table", error);
+        for row in self.reader.rows(table, prefix.as_bytes()).map_err(fail)? {
+            let (key, value) = row.map_err(fail)?;
+            if !key.starts_with(prefix.as_bytes()) || visit(key, value)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn value<T: Table>(&self, key: &Key) -> Result<Option<Value<'_>>> {
+        let Some(table) = self.table::<T>()? else { return Ok(None) };
+        self.reader.get(table, key.as_bytes()).map_err(|error| self.failed("read a record", error))
+    }
+
+    fn bytes<'t>(&self, value: &Value<'t>) -> Result<&'t [u8]> {
+        value.bytes().map_err(|error| self.failed("read a record", error))
+    }
+
+    /// The table; none in a store that an earlier version made and that is open read-only.
+    fn table<T: Table>(&self) -> Result<Option<TableHandle>> {
+        match self.tables.get(T::NUMBER).copied().flatten() {
+            Some(table) => Ok(Some(table)),
+            // A writer of this version may have made it since.
+            None => self.reader.open(T::NAME).map_err(|error| self.failed("open a table", error)),
+        }
+    }
+
+    fn failed(&self, action: &'static str, error: libmdbx::Error) -> StorageError {
+        StorageError::database(action, self.path, error)
     }
 }
 
@@ -155,7 +164,10 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// [`StorageError::Corrupt`] when its bytes do not validate.
     pub fn get<T: Table>(&self, key: &Key) -> Result<Option<T::Value>> {
-        get::<T, _>(&self.inner, self.path, key)
+        let fail = |error| StorageError::database("read a record", self.path, error);
+        let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
+        let value: Option<Cow<'_, [u8]>> = self.inner.get(&table, key.as_bytes()).map_err(fail)?;
+        value.map(|bytes| T::Value::decode(&bytes)).transpose()
     }
 
     /// As [`ReadTransaction::scan`].
@@ -177,9 +189,19 @@ impl WriteTransaction<'_> {
     pub fn rows<T: Table>(
         &self,
         prefix: &Key,
-        visit: impl FnMut(&[u8], Result<T::Value>) -> Result<ControlFlow<()>>,
+        mut visit: impl FnMut(&[u8], Result<T::Value>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        rows::<T, _>(&self.inner, self.path, prefix, visit)
+        let fail = |error| StorageError::database("scan a table", self.path, error);
+        let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
+        let mut cursor = self.inner.cursor(&table).map_err(fail)?;
+        // Copies: a change that `visit` makes may move what the map shows.
+        for row in cursor.iter_from::<Vec<u8>, Vec<u8>>(prefix.as_bytes()) {
+            let (key, value) = row.map_err(fail)?;
+            if !key.starts_with(prefix.as_bytes()) || visit(&key, T::Value::decode(&value))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Whether there is a record under `key`, which is not read.
@@ -187,7 +209,10 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// [`StorageError::Database`] when libmdbx refuses.
     pub fn contains<T: Table>(&self, key: &Key) -> Result<bool> {
-        contains::<T, _>(&self.inner, self.path, key)
+        let fail = |error| StorageError::database("look for a record", self.path, error);
+        let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
+        let length: Option<ObjectLength> = self.inner.get(&table, key.as_bytes()).map_err(fail)?;
+        Ok(length.is_some())
     }
 
     /// Writes `value` under `key`, replacing what was there.

@@ -26,6 +26,10 @@ impl Record for Damage {
     fn decode(_: &[u8]) -> Result<Self> {
         Ok(Self)
     }
+
+    fn check(_: &[u8]) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// The table `T`, to write damage into.
@@ -33,6 +37,7 @@ struct Damaged<T>(T);
 
 impl<T: Table> Table for Damaged<T> {
     const NAME: &'static str = T::NAME;
+    const NUMBER: usize = T::NUMBER;
     type Value = Damage;
 }
 

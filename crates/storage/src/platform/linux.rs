@@ -57,6 +57,11 @@ pub(crate) fn rewrite_in_place(file: BorrowedFile<'_>) {
     }
 }
 
+/// Has the whole file read into the page cache, in large pieces, for whoever is about to look at all of it in any order. A hint.
+pub(crate) fn read_ahead(file: BorrowedFile<'_>) {
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::WillNeed).ok();
+}
+
 /// Gives the room of `length` bytes at `offset` back to the disk; they read as zeros.
 pub(crate) fn punch(file: BorrowedFile<'_>, offset: u64, length: u64) -> io::Result<()> {
     retry(|| {

@@ -30,6 +30,9 @@ pub(crate) fn network_file_system(_path: &Path) -> io::Result<Option<Cow<'static
 /// All writes are in place already, or nobody can tell.
 pub(crate) fn rewrite_in_place(_file: BorrowedFile<'_>) {}
 
+/// No such hint is used here.
+pub(crate) fn read_ahead(_file: BorrowedFile<'_>) {}
+
 /// Holes are not punched here: the space is reused inside the store.
 pub(crate) fn punch(_file: BorrowedFile<'_>, _offset: u64, _length: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())

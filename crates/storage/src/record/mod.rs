@@ -38,6 +38,12 @@ pub trait Record: Sized {
     /// # Errors
     /// [`crate::StorageError::Corrupt`] when the bytes are damaged or of an unknown schema.
     fn decode(bytes: &[u8]) -> Result<Self>;
+
+    /// Whether [`Record::decode`] reads the bytes, without making anything of them.
+    ///
+    /// # Errors
+    /// As there.
+    fn check(bytes: &[u8]) -> Result<()>;
 }
 
 /// Implements [`Record`] for a struct whose only schema so far is number `$schema`.
@@ -50,15 +56,16 @@ macro_rules! record {
             }
 
             fn decode(bytes: &[u8]) -> crate::error::Result<Self> {
-                match bytes.split_first() {
-                    Some(($schema, body)) => rkyv::from_bytes::<Self, rkyv::rancor::Error>(body)
-                        .map_err(|_| crate::record::damaged(stringify!($type), "its bytes do not validate")),
-                    Some((other, _)) => {
-                        let reason = format!("schema {other} is unknown to this version");
-                        Err(crate::record::damaged(stringify!($type), &reason))
-                    }
-                    None => Err(crate::record::damaged(stringify!($type), "it is empty")),
-                }
+                let body = crate::record::body(bytes, $schema, stringify!($type))?;
+                rkyv::from_bytes::<Self, rkyv::rancor::Error>(body)
+                    .map_err(|_| crate::record::invalid(stringify!($type)))
+            }
+
+            fn check(bytes: &[u8]) -> crate::error::Result<()> {
+                let body = crate::record::body(bytes, $schema, stringify!($type))?;
+                rkyv::access::<rkyv::Archived<Self>, rkyv::rancor::Error>(body)
+                    .map_err(|_| crate::record::invalid(stringify!($type)))?;
+                Ok(())
             }
         }
     };
@@ -67,6 +74,19 @@ pub(crate) use record;
 
 fn too_large(what: &str) -> crate::StorageError {
     crate::StorageError::TooLarge { what: format!("a {what}"), size: u64::MAX, limit: u64::from(u32::MAX) }
+}
+
+/// What follows the schema byte, which must be this one.
+fn body<'a>(bytes: &'a [u8], schema: u8, what: &str) -> Result<&'a [u8]> {
+    match bytes.split_first() {
+        Some((found, body)) if *found == schema => Ok(body),
+        Some((other, _)) => Err(damaged(what, &format!("schema {other} is unknown to this version"))),
+        None => Err(damaged(what, "it is empty")),
+    }
+}
+
+fn invalid(what: &str) -> crate::StorageError {
+    damaged(what, "its bytes do not validate")
 }
 
 fn damaged(what: &str, reason: &str) -> crate::StorageError {

@@ -13,8 +13,9 @@ use crate::record::{
     SortingRecord, UseRecord,
 };
 
-/// Whatever is read can be written and read again; whatever is not is damaged.
+/// Whatever is read can be written and read again; whatever is not is damaged. A check says the same.
 fn check<R: Record>(bytes: &[u8]) {
+    assert_eq!(R::check(bytes).is_ok(), R::decode(bytes).is_ok());
     match R::decode(bytes) {
         Ok(record) => {
             let again = record.encode().unwrap();

@@ -1,0 +1,135 @@
+//! Reading of M: one transaction over tables that stay open, its look-ups and its cursors.
+#![expect(unsafe_code, reason = "raw libmdbx calls; every block states why it is sound")]
+
+use std::ffi::CString;
+use std::marker::PhantomData;
+use std::ptr;
+
+use libmdbx::{Database, DatabaseKind, Error};
+use mdbx_sys as ffi;
+
+use super::{Result, TableHandle, check, value_of};
+use crate::layout::{MANIFEST_PAGE, PAGE_HEADER};
+
+/// A consistent state of M. Its pointer keeps it on the thread that began it, as libmdbx asks of whoever shares a transaction.
+pub(crate) struct Reader<'db> {
+    txn: *mut ffi::MDBX_txn,
+    database: PhantomData<&'db ()>,
+}
+
+impl<'db> Reader<'db> {
+    pub(crate) fn begin<K: DatabaseKind>(database: &'db Database<K>) -> Result<Self> {
+        let (env, none) = (database.ptr().0, ptr::null_mut());
+        let mut txn = ptr::null_mut();
+        // SAFETY: the environment is open as long as 'db; libmdbx stores the new transaction in `txn`.
+        check(unsafe {
+            ffi::mdbx_txn_begin_ex(env, ptr::null_mut(), ffi::MDBX_TXN_RDONLY, &raw mut txn, none)
+        })?;
+        Ok(Self { txn, database: PhantomData })
+    }
+
+    /// Number of the state: that of the newest transaction when it began.
+    pub(crate) fn id(&self) -> u64 {
+        // SAFETY: the transaction is alive until `self` drops.
+        unsafe { ffi::mdbx_txn_id(self.txn) }
+    }
+
+    /// A table that was not there when the database was opened. The handle is of this transaction alone.
+    pub(crate) fn open(&self, name: &str) -> Result<Option<TableHandle>> {
+        let name = CString::new(name).map_err(|_| Error::Incompatible)?;
+        let mut table = 0;
+        // SAFETY: the transaction is alive until `self` drops; the name ends with a zero; libmdbx stores the handle in `table`.
+        match unsafe { ffi::mdbx_dbi_open(self.txn, name.as_ptr(), ffi::MDBX_DB_ACCEDE, &raw mut table) } {
+            ffi::MDBX_NOTFOUND => Ok(None),
+            code => check(code).map(|()| Some(TableHandle(table))),
+        }
+    }
+
+    /// The value under `key`.
+    pub(crate) fn get(&self, table: TableHandle, key: &[u8]) -> Result<Option<Value<'_>>> {
+        let key = value_of(key);
+        let mut value = nothing();
+        // SAFETY: the transaction is alive until `self` drops; key and value are valid for the call.
+        match unsafe { ffi::mdbx_get(self.txn, table.0, &raw const key, &raw mut value) } {
+            ffi::MDBX_NOTFOUND => Ok(None),
+            code => check(code).map(|()| Some(Value { value, state: PhantomData })),
+        }
+    }
+
+    /// The rows from the first key on that is not before `from`.
+    pub(crate) fn rows<'t, 'k>(&'t self, table: TableHandle, from: &'k [u8]) -> Result<Rows<'t, 'k>> {
+        let mut cursor = ptr::null_mut();
+        // SAFETY: the transaction is alive until `self` drops; libmdbx stores the new cursor in `cursor`.
+        check(unsafe { ffi::mdbx_cursor_open(self.txn, table.0, &raw mut cursor) })?;
+        Ok(Rows { cursor, from: Some(from), state: PhantomData })
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the transaction is alive, nothing borrows from it any more, and it is not used again.
+        unsafe { ffi::mdbx_txn_abort_ex(self.txn, ptr::null_mut()) };
+    }
+}
+
+/// Rows in the order of their keys.
+pub(crate) struct Rows<'t, 'k> {
+    cursor: *mut ffi::MDBX_cursor,
+    /// Where to begin; none when it has begun.
+    from: Option<&'k [u8]>,
+    state: PhantomData<&'t ()>,
+}
+
+impl<'t> Iterator for Rows<'t, '_> {
+    type Item = Result<(&'t [u8], Value<'t>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (mut key, operation) = match self.from.take() {
+            Some(from) => (value_of(from), ffi::MDBX_SET_RANGE),
+            None => (nothing(), ffi::MDBX_NEXT),
+        };
+        let mut value = nothing();
+        // SAFETY: the cursor is open until `self` drops, and its transaction outlives 't; key and value are valid for the call.
+        let code = unsafe { ffi::mdbx_cursor_get(self.cursor, &raw mut key, &raw mut value, operation) };
+        if code == ffi::MDBX_NOTFOUND {
+            return None;
+        }
+        let key = check(code).and_then(|()| Value { value: key, state: PhantomData }.bytes());
+        Some(key.map(|key| (key, Value { value, state: PhantomData })))
+    }
+}
+
+impl Drop for Rows<'_, '_> {
+    fn drop(&mut self) {
+        // SAFETY: the cursor is open, its transaction is alive, and it is not used again.
+        unsafe { ffi::mdbx_cursor_close(self.cursor) };
+    }
+}
+
+/// A key or a value where it lies in the map.
+pub(crate) struct Value<'t> {
+    value: ffi::MDBX_val,
+    state: PhantomData<&'t ()>,
+}
+
+impl<'t> Value<'t> {
+    /// Its bytes. Refused when they reach beyond their page, as a damaged one may say: libmdbx sees to it where the database is open
+    /// to be written; opened read-only it looks at the headers of pages alone. A large value begins behind the header of its own
+    /// pages, and libmdbx has compared its length with them.
+    pub(crate) fn bytes(&self) -> Result<&'t [u8]> {
+        let (start, length) = (self.value.iov_base.cast::<u8>().cast_const(), self.value.iov_len);
+        if length == 0 {
+            return Ok(&[]);
+        }
+        let at = start.addr() % MANIFEST_PAGE;
+        if at != PAGE_HEADER && at + length > MANIFEST_PAGE {
+            return Err(Error::Corrupted);
+        }
+        // SAFETY: libmdbx returned these bytes in a transaction that lives as long as 't and changes nothing; they are in its map.
+        Ok(unsafe { std::slice::from_raw_parts(start, length) })
+    }
+}
+
+fn nothing() -> ffi::MDBX_val {
+    ffi::MDBX_val { iov_len: 0, iov_base: ptr::null_mut() }
+}
