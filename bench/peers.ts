@@ -1,11 +1,22 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { childEnvironment, ROOT, runProgram, type Started, startProgram } from './child-process.js'
 import type { Model, Workplace } from './workplace.js'
 
 /** Where `npm run bench` installs the tools that it compares with: see scripts/peers.mjs. */
 const PROGRAMS = join(ROOT, '.work', 'peers', 'bin')
+
+/** Where it installs lmdb, which lives in this process. */
+const LMDB = join(ROOT, '.work', 'peer-packages', 'node_modules', 'lmdb', 'index.js')
+
+/** The module of lmdb for an import; says so where it is not installed, since what is compared with it is then left out. */
+export function lmdbModule(): string | undefined {
+  if (existsSync(LMDB)) return pathToFileURL(LMDB).href
+  console.error('    lmdb is not installed here: what is compared with it is left out')
+  return undefined
+}
 
 export type Peer = 'hf' | 'aria2c'
 
