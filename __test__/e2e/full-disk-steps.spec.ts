@@ -46,7 +46,7 @@ for (const kind of ['ext4', 'btrfs'] as const) {
         const filler = await fillDisk(disk)
         const until = from + random(PERIOD / 2)
         await Promise.race([child.waitFor('step', (seen) => seen.length >= until), walk])
-        await rm(filler)
+        await rm(filler, { force: true })
       }
       const reads = Number(await walk)
       t.log(`counts: ${STEPS} steps on ${kind}, ${Math.ceil(STEPS / PERIOD)} times full, ${reads} files read`)

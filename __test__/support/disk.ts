@@ -41,18 +41,24 @@ const MIB = 2 ** 20
 /** Writes a file until the disk has less than a block left, and returns its path. */
 export async function fillDisk(disk: string): Promise<string> {
   const path = join(disk, 'filler')
-  const handle = await open(path, 'w')
-  for (const size of [16 * MIB, MIB, 4096]) await fillBy(handle, Buffer.alloc(size, 1))
-  await handle.close()
+  await untilFull(async () => {
+    const handle = await open(path, 'w')
+    for (const size of [16 * MIB, MIB, 4096]) await untilFull(() => fillBy(handle, Buffer.alloc(size, 1)))
+    await handle.close()
+  })
   return path
 }
 
 async function fillBy(handle: FileHandle, block: Buffer): Promise<void> {
+  for (;;) {
+    await handle.write(block)
+    await handle.datasync()
+  }
+}
+
+async function untilFull(fill: () => Promise<void>): Promise<void> {
   try {
-    for (;;) {
-      await handle.write(block)
-      await handle.datasync()
-    }
+    await fill()
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
   }
