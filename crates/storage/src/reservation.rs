@@ -89,6 +89,10 @@ impl Store {
         let fail = |error| StorageError::database("change the chunks", self.chunks.path(), error);
         let txn = self.chunks.begin_write()?;
         let out = f(&txn).map_err(fail)?;
+        // Again, after the wait for other writers: the commit then has little to flush before it writes through memory, where a
+        // full disk is a signal.
+        self.syncer.flush_chunks()?;
+        self.enough_room(TREE_ROOM)?;
         self.syncer.backlog().guard(txn.commit().map_err(fail))?;
         Ok(out)
     }
