@@ -156,7 +156,37 @@ class Walk {
   }
 }
 
+/** Between two steps, where the walk can be held. */
+class Gate {
+  #opened: Promise<void> = Promise.resolve()
+  #open = (): void => undefined
+  #reach = (): void => undefined
+
+  /** Resolves when the walk has come to it. */
+  close(): Promise<void> {
+    this.#opened = new Promise((resolve) => {
+      this.#open = resolve
+    })
+    return new Promise((resolve) => {
+      this.#reach = resolve
+    })
+  }
+
+  open(): void {
+    this.#open()
+  }
+
+  async pass(): Promise<void> {
+    this.#reach()
+    await this.#opened
+  }
+}
+
+const gate = new Gate()
+
 serveCommands({
+  hold: () => gate.close(),
+  go: () => gate.open(),
   async run(run: Run) {
     const cache = await ModelCache.open(run.options)
     const walk = new Walk(cache, run)
@@ -166,6 +196,7 @@ serveCommands({
         if (!expected.some((code) => isModelCacheError(error, code))) throw error
       })
       emitEvent('step', step)
+      await gate.pass()
     }
     walk.finish()
     await cache.close()
