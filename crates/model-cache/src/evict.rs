@@ -43,7 +43,7 @@ fn make_room_between(
     mut between: impl FnMut(),
 ) -> Result<()> {
     let (mut crossed, mut least) = (0, u64::MAX);
-    while crossed < CROSSED {
+    loop {
         let usage = inner.store.usage()?;
         let stored = usage.bytes + usage.partial_bytes;
         let over = stored.saturating_add(needed).saturating_sub(limit);
@@ -53,6 +53,9 @@ fn make_room_between(
         // What another process removed is progress, too.
         crossed = if stored < least { 1 } else { crossed + 1 };
         least = least.min(stored);
+        if crossed > CROSSED {
+            return Err(always_crossed(needed));
+        }
         let mut plan = Plan::make(inner, over, Some(claim))?;
         if plan.freed < over {
             return Err(Error::OverLimit {
@@ -65,11 +68,14 @@ fn make_room_between(
         between();
         plan.carry_out(inner)?;
     }
-    Err(Error::Storage(StorageError::InUse {
+}
+
+fn always_crossed(needed: u64) -> Error {
+    Error::Storage(StorageError::InUse {
         what: format!("what is to make room for {needed} bytes under the size limit"),
         reason: "other processes use, keep or store files all the time; call again later, or raise the limit"
             .to_owned(),
-    }))
+    })
 }
 
 /// What is to go.

@@ -22,8 +22,9 @@ pub(crate) fn network_file_system(path: &Path) -> io::Result<Option<Cow<'static,
     if kind != FUSE {
         return Ok(network_name(kind).map(Cow::Borrowed));
     }
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    Ok(foreign_fuse(&mounts, fs::metadata(path)?.dev()))
+    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    // The names of places may be any bytes; they are not looked at.
+    Ok(foreign_fuse(&String::from_utf8_lossy(&mounts), fs::metadata(path)?.dev()))
 }
 
 /// By the number that Linux tells a kind of file system by (`linux/magic.h`, and those of drivers outside it).

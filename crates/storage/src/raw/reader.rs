@@ -8,6 +8,7 @@ use std::ptr;
 use libmdbx::{Database, DatabaseKind, Error};
 use mdbx_sys as ffi;
 
+use super::run::is_large;
 use super::{Result, TableHandle, check, value_of};
 use crate::layout::{MANIFEST_PAGE, PAGE_HEADER};
 
@@ -115,15 +116,19 @@ pub(crate) struct Value<'t> {
 impl<'t> Value<'t> {
     /// Its bytes. Refused when they reach beyond their page, as a damaged one may say: libmdbx sees to it where the database is open
     /// to be written; opened read-only it looks at the headers of pages alone. A large value begins behind the header of its own
-    /// pages, and libmdbx has compared its length with them.
+    /// pages, which says how many they are.
     pub(crate) fn bytes(&self) -> Result<&'t [u8]> {
         let (start, length) = (self.value.iov_base.cast::<u8>().cast_const(), self.value.iov_len);
         if length == 0 {
             return Ok(&[]);
         }
         let at = start.addr() % MANIFEST_PAGE;
-        if at != PAGE_HEADER && at + length > MANIFEST_PAGE {
-            return Err(Error::Corrupted);
+        if at + length > MANIFEST_PAGE {
+            // SAFETY: libmdbx returned the value, and the page's header is before it.
+            let is_whole = at == PAGE_HEADER && unsafe { is_large(&self.value, MANIFEST_PAGE) };
+            if !is_whole {
+                return Err(Error::Corrupted);
+            }
         }
         // SAFETY: libmdbx returned these bytes in a transaction that lives as long as 't and changes nothing; they are in its map.
         Ok(unsafe { std::slice::from_raw_parts(start, length) })

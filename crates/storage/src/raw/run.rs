@@ -75,25 +75,44 @@ impl RunValue<'_> {
             return Err(Error::Corrupted);
         }
         let start = value.iov_base.cast::<u8>().cast_const();
-        let mut page_header = [0_u8; PAGE_HEADER];
         // SAFETY: a value longer than half a page is stored in its own page run, 20 bytes after the run's start.
-        let header_start = unsafe { start.sub(PAGE_HEADER) };
-        // SAFETY: those 20 bytes are the page header, in the same mapped page.
-        unsafe { ptr::copy_nonoverlapping(header_start, page_header.as_mut_ptr(), PAGE_HEADER) };
+        let page_header = unsafe { header_before(start) };
         // SAFETY: the value has at least PADDING bytes and stays mapped as long as its transaction.
         let padding = unsafe { std::slice::from_raw_parts(start, PADDING) };
-        let run = parse_header(&page_header, value.iov_len).ok_or(Error::Corrupted)?;
+        let run = parse_header(&page_header, value.iov_len, CHUNK_PAGE).ok_or(Error::Corrupted)?;
         Ok(Self { run, length: value.iov_len, page_header, padding })
     }
 }
 
+/// Whether a value that begins behind a page's header is a large one of its length, in pages of `page` bytes: it has the pages that
+/// it needs, and no others are in them.
+///
+/// # Safety
+/// `value` was returned by libmdbx in a transaction that is alive, and begins [`PAGE_HEADER`] bytes after the start of a page.
+pub(super) unsafe fn is_large(value: &ffi::MDBX_val, page: usize) -> bool {
+    // SAFETY: the caller says that a page's header is before it.
+    let header = unsafe { header_before(value.iov_base.cast::<u8>().cast_const()) };
+    parse_header(&header, value.iov_len, page).is_some()
+}
+
+/// # Safety
+/// The [`PAGE_HEADER`] bytes before `start` are mapped.
+unsafe fn header_before(start: *const u8) -> [u8; PAGE_HEADER] {
+    let mut header = [0_u8; PAGE_HEADER];
+    // SAFETY: the caller says that these bytes are there.
+    let header_start = unsafe { start.sub(PAGE_HEADER) };
+    // SAFETY: as above; the array is no part of the map.
+    unsafe { ptr::copy_nonoverlapping(header_start, header.as_mut_ptr(), PAGE_HEADER) };
+    header
+}
+
 /// `u64 txnid | u16 | u16 flags | u32 pages | u32 page number` (libmdbx 0.14 `layout-dxb.h`); `None` when the header is not that
-/// of a large value of `length` bytes.
-fn parse_header(header: &[u8; PAGE_HEADER], length: usize) -> Option<PageRun> {
+/// of a large value of `length` bytes, in pages of `page`.
+fn parse_header(header: &[u8; PAGE_HEADER], length: usize, page: usize) -> Option<PageRun> {
     let word = |at: usize| Some(u32::from_le_bytes(header.get(at..at + 4)?.try_into().ok()?));
     let flags = u16::from_le_bytes(header.get(10..12)?.try_into().ok()?);
     let (pages, first_page) = (word(12)?, word(16)?);
-    let expected = u32::try_from((PAGE_HEADER + length).div_ceil(CHUNK_PAGE)).ok()?;
+    let expected = u32::try_from((PAGE_HEADER + length).div_ceil(page)).ok()?;
     (flags == LARGE_PAGE && pages == expected).then_some(PageRun { first_page, pages })
 }
 
@@ -113,9 +132,12 @@ mod tests {
     #[test]
     fn only_the_header_of_a_large_value_of_that_length_is_trusted() {
         let length = PADDING + (1 << 20);
-        assert_eq!(parse_header(&header(4, 17, 9), length), Some(PageRun { first_page: 9, pages: 17 }));
-        assert_eq!(parse_header(&header(2, 17, 9), length), None);
-        assert_eq!(parse_header(&header(4, 16, 9), length), None);
+        assert_eq!(
+            parse_header(&header(4, 17, 9), length, CHUNK_PAGE),
+            Some(PageRun { first_page: 9, pages: 17 })
+        );
+        assert_eq!(parse_header(&header(2, 17, 9), length, CHUNK_PAGE), None);
+        assert_eq!(parse_header(&header(4, 16, 9), length, CHUNK_PAGE), None);
     }
 
     #[test]
