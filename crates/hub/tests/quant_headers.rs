@@ -53,7 +53,7 @@ fn what_names_leave_open_is_asked_for_and_nothing_else() {
 
 #[test]
 fn a_header_names_its_variant_and_no_other() {
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
         (&["model.safetensors"], &[("model.safetensors", "bf16")], &["bf16"]),
         (&["a.gguf", "b.gguf"], &[("a.gguf", "Q8_0"), ("b.gguf", "F16")], &["F16", "Q8_0"]),
         // The same variant of two models.
@@ -71,6 +71,12 @@ fn a_header_names_its_variant_and_no_other() {
             &["model.onnx", "model.safetensors"],
             &[("model.onnx", "fp16"), ("model.safetensors", "fp16")],
             &["onnx:fp16", "safetensors:fp16"],
+        ),
+        // The name that another one had before it was read stays that one's.
+        (
+            &["model.onnx", "model.safetensors"],
+            &[("model.onnx", "fp16"), ("model.safetensors", "fp32")],
+            &["fp16", "safetensors:fp32"],
         ),
         // What was guessed right keeps its name.
         (

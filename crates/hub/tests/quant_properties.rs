@@ -69,9 +69,10 @@ fn check(paths: &[(String, u64)], hints: &Hints) -> Detection {
     detection
 }
 
-/// Whatever headers say: the same quants, each with a name of its own, and no other name for those whose header was not asked for.
+/// Whatever headers say: the same quants, each with a name of its own, which no other one has without headers, and no other name for
+/// those whose header was not asked for.
 fn check_told(files: &[SourceFile<'_>], hints: &Hints, plain: &Detection) {
-    let words = ["fp16", "Q4_K_M", "bf16", "q8", "int8"];
+    let words = ["fp16", "Q4_K_M", "bf16", "q8", "fp32"];
     let mut asked = Vec::new();
     let told = detect_with(files, hints, |index| {
         asked.push(index);
@@ -89,6 +90,10 @@ fn check_told(files: &[SourceFile<'_>], hints: &Hints, plain: &Detection) {
     assert!(before.keys().all(|files| after.contains_key(files)) && before.len() == after.len());
     let names: HashSet<String> = told.quants.iter().map(|quant| quant.name.to_lowercase()).collect();
     assert_eq!(names.len(), told.quants.len(), "{:#?}", told.quants);
+    for quant in &told.quants {
+        let meant = plain.quants.iter().find(|one| one.name.eq_ignore_ascii_case(&quant.name));
+        assert!(meant.is_none_or(|one| one.files == quant.files), "{} is another's: {files:#?}", quant.name);
+    }
     for (own, names) in before {
         if !own.iter().any(|file| asked.contains(file)) {
             assert_eq!(Some(&names), after.get(&own), "settled");
