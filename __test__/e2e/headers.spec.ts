@@ -150,6 +150,21 @@ test('what was downloaded under the old name is there under the new one, and the
   })
 })
 
+test('a name that headers gave stays when another file of a later commit has the same header', async (t) => {
+  const a = ggufFile('llama', 10, 1, 7)
+  const { cache, hub } = await openStore(t, { 'a.gguf': a })
+  t.deepEqual(names(await cache.scanRepo(REPO, { headers: true })), ['Q8_0'])
+  const moved = join(await makeFolder(t), 'moved')
+  await writeFiles(moved, { 'a.gguf': a, 'b.gguf': ggufFile('llama', 20, 1, 7) })
+  hub.setRevision(REPO, 'main', moved)
+  t.deepEqual(names(await cache.scanRepo(REPO, { headers: true })), ['Q8_0', 'b'])
+  const { files } = quantOf(await cache.scanRepo(REPO, { refresh: true }), 'Q8_0')
+  t.deepEqual(
+    files.map(({ path }) => path),
+    ['a.gguf'],
+  )
+})
+
 test('a quant that is being downloaded keeps its name until nobody downloads it', async (t) => {
   const { cache, hub, path } = await openStore(t, FILES)
   await cache.scanRepo(REPO)

@@ -2,7 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "an index outside the listing is a failing test")]
 
-use tabagent_hub::quant::{Hints, SourceFile, detect_with};
+use tabagent_hub::quant::{Hints, SourceFile, detect_again, detect_with};
 
 /// Paths, what headers say of some, and the names that come of it.
 type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static [&'static str]);
@@ -89,4 +89,25 @@ fn a_header_names_its_variant_and_no_other() {
     for (paths, told, expected) in cases {
         assert_eq!(names(paths, &Hints::default(), told).0, expected, "{paths:?} {told:?}");
     }
+}
+
+#[test]
+fn a_name_that_was_given_stays_when_the_header_of_another_says_the_same() {
+    let paths = ["a.gguf", "b.gguf", "c.safetensors", "fp16.gguf"];
+    let files = paths.map(|path| SourceFile { path, size: 1 << 30 });
+    let told = ["Q8_0", "Q8_0", "fp16", "Q4_0"];
+    let names = |given: [&str; 4]| {
+        let of = |words: [&str; 4], index: usize| Some(words[index].to_owned());
+        let told = |index| of(told, index);
+        let detection = detect_again(&files, &Hints::default(), told, |index| of(given, index));
+        let mut quants: Vec<_> =
+            detection.quants.into_iter().map(|quant| (quant.files, quant.name)).collect();
+        quants.sort();
+        quants.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(["Q8_0", "b", "c", "fp16"])[..2], ["Q8_0", "b"]);
+    assert_eq!(names(["a", "gguf:Q8_0", "c", "fp16"])[..2], ["a", "gguf:Q8_0"]);
+    assert_eq!(names(["a", "b", "c", "fp16"])[..2], ["a", "b"]);
+    // A name that says something else is none.
+    assert_eq!(names(["Q5_0", "b", "c", "fp16"])[..2], ["a", "b"]);
 }

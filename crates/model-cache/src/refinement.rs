@@ -111,7 +111,7 @@ fn apply(inner: &Inner, scope: &RepoScope, mut sorted: Sorted, new: Told) -> Res
         inner.store.write(|txn| sorting::note(txn, &inner.endpoint, &new))?;
     }
     told.extend(new);
-    if sorted.refine(&told)? && !inner.is_read_only() {
+    if sorted.refine(&told, None)? && !inner.is_read_only() {
         let probe = inner.probe()?;
         inner.store.write(|txn| {
             // What was removed meanwhile stays so.

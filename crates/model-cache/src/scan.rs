@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tabagent_hub::Listing;
 use tabagent_hub::quant::Hints;
-use tabagent_storage::{AliasRecord, Aliases, Key, ManifestRecord, RefRecord, Refs, WriteTransaction};
+use tabagent_storage::{
+    AliasRecord, Aliases, EndpointId, Key, ManifestRecord, ReadTransaction, RefRecord, Refs, WriteTransaction,
+};
 
 use crate::error::{Error, Result};
 use crate::imported::{self, Doubt};
@@ -130,7 +132,8 @@ async fn keep(inner: &Arc<Inner>, asked: &str, revision: &str, listing: Listing)
         let mut sorted = sorting::sort(&inner.options.endpoint, listing);
         let told = inner.read(|txn| sorting::told(txn, &inner.endpoint, &sorted.open))?;
         if !told.is_empty() {
-            sorted.refine(&told)?;
+            let earlier = inner.read(|txn| earlier(txn, &inner.endpoint, &sorted.record, &revision))?;
+            sorted.refine(&told, earlier.as_ref())?;
         }
         if !inner.is_read_only() {
             let probe = inner.probe()?;
@@ -143,6 +146,19 @@ async fn keep(inner: &Arc<Inner>, asked: &str, revision: &str, listing: Listing)
         Ok(Found { hints: Some(sorted.hints), record: sorted.record, stale: false })
     })
     .await
+}
+
+/// The stored listing of the same commit, else the newest one of the revision.
+fn earlier(
+    txn: &ReadTransaction<'_>,
+    endpoint: &EndpointId,
+    record: &ManifestRecord,
+    revision: &str,
+) -> Result<Option<ManifestRecord>> {
+    let lookup = Lookup { txn, endpoint };
+    let mut scopes = vec![scope_of(endpoint, record)];
+    scopes.extend(lookup.scopes(&record.repo, revision)?);
+    lookup.manifest_in(&scopes)
 }
 
 /// Where a listing was seen.

@@ -1,6 +1,6 @@
 //! How listings are sorted into quants: by names, by what the endpoint says, and by what headers of files have told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tabagent_hub::quant::{self, Detection, Hints, SourceFile};
 use tabagent_hub::{ListedFile, Listing};
@@ -82,17 +82,20 @@ fn indices(from: &[usize]) -> Vec<u32> {
 fn detect(
     files: &[ManifestFile],
     hints: &Hints,
+    given: &HashMap<&str, String>,
     mut told: impl FnMut(&ManifestFile) -> Option<String>,
 ) -> Detection {
     let sources: Vec<SourceFile<'_>> =
         files.iter().map(|file| SourceFile { path: &file.path, size: file.size }).collect();
-    quant::detect_with(&sources, hints, |index| files.get(index).and_then(&mut told))
+    let given =
+        |index| files.get(index).and_then(|file: &ManifestFile| given.get(file.path.as_str()).cloned());
+    quant::detect_again(&sources, hints, |index| files.get(index).and_then(&mut told), given)
 }
 
 /// By names alone, and which files are open then.
 fn detect_open(files: &[ManifestFile], hints: &Hints) -> (Detection, Vec<ManifestFile>) {
     let mut open = Vec::new();
-    let detection = detect(files, hints, |file| {
+    let detection = detect(files, hints, &HashMap::new(), |file| {
         open.push(file.clone());
         None
     });
@@ -106,19 +109,34 @@ impl Sorted {
         Self { record, hints, at_ms: now_ms(), open }
     }
 
-    /// Names the quants by what headers tell. False when they were called so before.
-    pub(crate) fn refine(&mut self, told: &Told) -> Result<bool> {
+    /// Names the quants by what headers tell; those that have such a name in the `earlier` listing (this one before, when there is
+    /// none) keep it. False when they were called so before.
+    pub(crate) fn refine(&mut self, told: &Told, earlier: Option<&ManifestRecord>) -> Result<bool> {
         let mut names = HashMap::new();
         for file in &self.open {
             if let Some(Some(name)) = told.get(&file.digest()?.blob_name()) {
                 names.insert(file.path.as_str(), name.clone());
             }
         }
-        let quants =
-            quants(&detect(&self.record.files, &self.hints, |file| names.get(file.path.as_str()).cloned()));
+        let given = self.given(earlier.unwrap_or(&self.record));
+        let told = |file: &ManifestFile| names.get(file.path.as_str()).cloned();
+        let quants = quants(&detect(&self.record.files, &self.hints, &given, told));
         let is_new = quants != self.record.quants;
         self.record.quants = quants;
         Ok(is_new)
+    }
+
+    /// What the quants of open files are called in a listing.
+    fn given(&self, record: &ManifestRecord) -> HashMap<&str, String> {
+        let open: HashSet<&str> = self.open.iter().map(|file| file.path.as_str()).collect();
+        let mut given = HashMap::new();
+        for quant in &record.quants {
+            let files = quant.files.iter().filter_map(|file| record.files.get(*file as usize));
+            for path in files.filter_map(|file| open.get(file.path.as_str())) {
+                given.insert(*path, quant.name.clone());
+            }
+        }
+        given
     }
 
     /// Stores it. What is remembered of a quant goes with its files to its new name. While one is being downloaded (`probe`) no quant
@@ -219,7 +237,7 @@ pub(crate) fn find_quant<'a>(
         return Ok(Some(found));
     }
     let Some(hints) = hints(txn, scope)? else { return Ok(None) };
-    let plain = quants(&detect(&record.files, &hints, |_| None));
+    let plain = quants(&detect(&record.files, &hints, &HashMap::new(), |_| None));
     let plain = plain.iter().find(is_called);
     Ok(plain.and_then(|plain| record.quants.iter().find(|quant| quant.files == plain.files)))
 }

@@ -32,6 +32,17 @@ pub fn detect_with(
     hints: &Hints,
     told: impl FnMut(usize) -> Option<String>,
 ) -> Detection {
+    detect_again(files, hints, told, |_| None)
+}
+
+/// As [`detect_with`], where names were given before: `given` is what that of such a file was called then. Headers of others that
+/// were read since take no name away.
+pub fn detect_again(
+    files: &[SourceFile<'_>],
+    hints: &Hints,
+    told: impl FnMut(usize) -> Option<String>,
+    given: impl Fn(usize) -> Option<String>,
+) -> Detection {
     let mut entries: Vec<Entry<'_>> =
         files.iter().enumerate().map(|(at, file)| Entry::new(at, file)).collect();
     entries.sort_by(|a, b| a.path.cmp(b.path));
@@ -42,7 +53,7 @@ pub fn detect_with(
             *role = entry.kind.role();
         }
     }
-    Detection { roles, quants: quants(found.candidates, told), shared: found.shared }
+    Detection { roles, quants: quants(found.candidates, told, given), shared: found.shared }
 }
 
 struct Found {
@@ -208,9 +219,10 @@ fn company(models: &[Model]) -> Vec<Company> {
 fn quants(
     mut candidates: Vec<Candidate>,
     mut told: impl FnMut(usize) -> Option<String>,
+    given: impl Fn(usize) -> Option<String>,
 ) -> Vec<DetectedQuant> {
     let told: Vec<Option<String>> = candidates.iter().map(|one| one.open.and_then(&mut told)).collect();
-    let names = refinement::names(&mut candidates, told);
+    let names = refinement::names(&mut candidates, told, given);
     let mut quants: Vec<DetectedQuant> = candidates
         .into_iter()
         .zip(names)

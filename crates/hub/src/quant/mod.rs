@@ -36,7 +36,7 @@ mod unit;
 mod unit_builder;
 mod words;
 
-pub use detect::{detect, detect_with};
+pub use detect::{detect, detect_again, detect_with};
 pub use format::Format;
 pub use gap::{gaps, parts};
 pub use hints::Hints;

@@ -5,9 +5,38 @@ use std::collections::HashMap;
 use super::candidate::Candidate;
 use super::naming::{in_folder, resolve};
 
-/// One name per candidate, in order; `told` is what headers say of them.
-pub(super) fn names(candidates: &mut [Candidate], told: Vec<Option<String>>) -> Vec<String> {
+/// One name per candidate, in order; `told` is what headers say of them, `given` how that of a file was called so far. Of those that
+/// would be called alike whoever has the name keeps it.
+pub(super) fn names(
+    candidates: &mut [Candidate],
+    told: Vec<Option<String>>,
+    given: impl Fn(usize) -> Option<String>,
+) -> Vec<String> {
     let mut names = resolve(&candidates.iter().collect::<Vec<_>>());
+    let changed = refine(candidates, told);
+    let mut taken = Taken::without_headers(&names);
+    let mut newcomers = Vec::new();
+    for (at, one, proposal) in proposals(candidates, &changed) {
+        let plain = names.get_mut(at);
+        let old = one.open.and_then(&given).filter(|old| plain.as_deref() != Some(old));
+        let old = old.filter(|old| may_be_called(one, old, &proposal) && taken.take(at, old));
+        match plain.zip(old) {
+            Some((name, old)) => *name = old,
+            None => newcomers.push(at),
+        }
+    }
+    let others = candidates.iter().enumerate().filter(|(at, _)| newcomers.binary_search(at).is_err());
+    taken.settled.extend(others.map(|(_, one)| one));
+    for (at, one, proposal) in proposals(candidates, &newcomers) {
+        if let Some(name) = names.get_mut(at) {
+            *name = taken.name(at, one, &proposal);
+        }
+    }
+    names
+}
+
+/// Positions of the candidates that headers call otherwise.
+fn refine(candidates: &mut [Candidate], told: Vec<Option<String>>) -> Vec<usize> {
     let mut changed = Vec::new();
     for (at, (one, told)) in candidates.iter_mut().zip(told).enumerate() {
         if let Some(told) = told.filter(|told| !told.eq_ignore_ascii_case(&one.short)) {
@@ -15,15 +44,31 @@ pub(super) fn names(candidates: &mut [Candidate], told: Vec<Option<String>>) -> 
             changed.push(at);
         }
     }
-    let refined: Vec<&Candidate> = changed.iter().filter_map(|at| candidates.get(*at)).collect();
-    let proposals = resolve(&refined);
-    let mut taken = Taken::by_others(candidates, &names, &changed);
-    for ((at, one), proposal) in changed.iter().zip(refined).zip(proposals) {
-        if let Some(name) = names.get_mut(*at) {
-            *name = taken.name(*at, one, &proposal);
-        }
-    }
-    names
+    changed
+}
+
+/// These candidates, and how they would be called if there were no others.
+fn proposals<'a>(
+    candidates: &'a [Candidate],
+    positions: &[usize],
+) -> impl Iterator<Item = (usize, &'a Candidate, String)> + use<'a> {
+    let these: Vec<_> = positions.iter().filter_map(|at| Some((*at, candidates.get(*at)?))).collect();
+    let names = resolve(&these.iter().map(|(_, one)| *one).collect::<Vec<_>>());
+    these.into_iter().zip(names).map(|((at, one), name)| (at, one, name))
+}
+
+/// Whether a name says of it what is known now.
+fn may_be_called(one: &Candidate, name: &str, proposal: &str) -> bool {
+    [&one.short, proposal, &with_format(one, &one.short)].contains(&name)
+        || of_file(one).iter().any(|own| own == name)
+}
+
+fn with_format(one: &Candidate, name: &str) -> String {
+    [one.format.as_str(), ":", name].concat()
+}
+
+fn of_file(one: &Candidate) -> [String; 3] {
+    [one.label.clone(), in_folder(&one.dir, &one.label), in_folder(&one.dir, &one.detail)]
 }
 
 /// Names that are given, in lower case, and the candidates they are given to. A name without headers stays its candidate's own, for
@@ -33,11 +78,10 @@ struct Taken<'a> {
     settled: Vec<&'a Candidate>,
 }
 
-impl<'a> Taken<'a> {
-    fn by_others(candidates: &'a [Candidate], names: &[String], changed: &[usize]) -> Self {
-        let others = candidates.iter().enumerate().filter(|(at, _)| changed.binary_search(at).is_err());
-        let names = names.iter().enumerate().map(|(at, name)| (name.to_ascii_lowercase(), at)).collect();
-        Self { names, settled: others.map(|(_, one)| one).collect() }
+impl Taken<'_> {
+    fn without_headers(names: &[String]) -> Self {
+        let names = names.iter().enumerate().map(|(at, name)| (name.to_ascii_lowercase(), at));
+        Self { names: names.collect(), settled: Vec::new() }
     }
 
     /// A free name, and takes it: that of its variant, with its format where only others have that name, else that of its file.
@@ -45,12 +89,10 @@ impl<'a> Taken<'a> {
         let same = |other: &&&Candidate| other.short.eq_ignore_ascii_case(proposal);
         let among_others = self.settled.iter().any(|other| same(&other));
         let among_its_own = self.settled.iter().filter(same).any(|other| other.format == one.format);
-        let with_format = [one.format.as_str(), ":", proposal].concat();
-        let files = [one.label.clone(), in_folder(&one.dir, &one.label), in_folder(&one.dir, &one.detail)];
         let mut choices = Vec::with_capacity(5);
         choices.extend((!among_others).then(|| proposal.to_owned()));
-        choices.extend((!among_its_own).then_some(with_format));
-        choices.extend(files);
+        choices.extend((!among_its_own).then(|| with_format(one, proposal)));
+        choices.extend(of_file(one));
         let free = choices.into_iter().find(|name| self.take(at, name));
         free.unwrap_or_else(|| self.number(at, proposal))
     }
