@@ -112,11 +112,10 @@ fn apply(inner: &Inner, scope: &RepoScope, mut sorted: Sorted, new: Told) -> Res
     }
     told.extend(new);
     if sorted.refine(&told, None)? && !inner.is_read_only() {
-        let probe = inner.probe()?;
         inner.store.write(|txn| {
             // What was removed meanwhile stays so.
             let is_there = txn.contains::<Manifests>(&Key::manifest(scope))?;
-            if is_there { sorted.store(txn, &probe, scope) } else { Ok(()) }
+            if is_there { sorted.store(txn, inner, scope).map(drop) } else { Ok(()) }
         })?;
     }
     Ok(sorted)

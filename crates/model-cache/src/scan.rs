@@ -18,7 +18,6 @@ use crate::refinement;
 use crate::repo_name::{check_repo, check_revision, is_commit};
 use crate::runtime::blocking;
 use crate::sorting::{self, Sorted};
-use crate::status::Probe;
 
 /// A listing as it is known now.
 pub(crate) struct Found {
@@ -136,9 +135,8 @@ async fn keep(inner: &Arc<Inner>, asked: &str, revision: &str, listing: Listing)
             sorted.refine(&told, earlier.as_ref())?;
         }
         if !inner.is_read_only() {
-            let probe = inner.probe()?;
             let seen = Seen { asked: &asked, revision: &revision, etag };
-            let doubts = inner.store.write(|txn| write(txn, &inner, &probe, &seen, &mut sorted))?;
+            let doubts = inner.store.write(|txn| write(txn, &inner, &seen, &mut sorted))?;
             if let Some(doubts) = doubts {
                 imported::recheck(&inner, &sorted.record, &doubts)?;
             }
@@ -172,17 +170,16 @@ struct Seen<'a> {
 fn write(
     txn: &WriteTransaction<'_>,
     inner: &Inner,
-    probe: &Probe<'_>,
     seen: &Seen<'_>,
     sorted: &mut Sorted,
 ) -> tabagent_storage::Result<Option<Vec<Doubt>>> {
     let scope = scope_of(&inner.endpoint, &sorted.record);
     let doubts = imported::confirm(txn, &scope, &sorted.record)?;
-    sorted.store(txn, probe, &scope)?;
+    let is_new = sorted.store(txn, inner, &scope)?;
     let record = &sorted.record;
     let key = Key::reference(&inner.endpoint, &record.repo, seen.revision);
     let mut reference = txn.get::<Refs>(&key)?.unwrap_or(RefRecord { commits: Vec::new(), etag: None });
-    reference.observe(&record.commit, record.scanned_at_ms, seen.etag.clone());
+    reference.observe(&record.commit, record.scanned_at_ms, seen.etag.clone().filter(|_| is_new));
     txn.put::<Refs>(&key, &reference)?;
     // The Hub ignores case and follows renames; so does a later look-up without network.
     let alias = AliasRecord { repo: record.repo.clone() };

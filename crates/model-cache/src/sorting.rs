@@ -1,17 +1,23 @@
 //! How listings are sorted into quants: by names, by what the endpoint says, and by what headers of files have told.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use tabagent_hub::quant::{self, Detection, Hints, SourceFile};
 use tabagent_hub::{ListedFile, Listing};
 use tabagent_storage::{
     BlobName, EndpointId, HeaderRecord, Headers, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests,
-    QuantRecord, Quants, ReadTransaction, RepoScope, SortingRecord, Sortings, WriteTransaction,
+    QuantRecord, Quants, ReadTransaction, RefRecord, Refs, RepoScope, SortingRecord, Sortings,
+    WriteTransaction,
 };
 
 use crate::clock::now_ms;
 use crate::error::Result;
 use crate::header::RULES;
+use crate::inner::Inner;
 use crate::status::Probe;
 
 /// Result of what runs in a transaction.
@@ -139,26 +145,59 @@ impl Sorted {
         given
     }
 
-    /// Stores it. What is remembered of a quant goes with its files to its new name. While one is being downloaded (`probe`) no quant
-    /// gets another name: this has those of the earlier listing then.
+    /// Stores it. What is remembered of a quant goes with its files to its new name. While one is being downloaded no quant gets
+    /// another name: this has the quants of the earlier listing then, and no `ETag` keeps the next scan from sorting it anew. False
+    /// in this case.
     pub(crate) fn store(
         &mut self,
         txn: &WriteTransaction<'_>,
-        probe: &Probe<'_>,
+        inner: &Inner,
         scope: &RepoScope,
-    ) -> Stored<()> {
+    ) -> Stored<bool> {
         let key = Key::manifest(scope);
+        let mut is_new = true;
         if let Some(earlier) = txn.get::<Manifests>(&key)? {
             let renamed = renamed(&earlier, &self.record);
-            if renamed.iter().any(|(name, _)| probe.is_downloading(scope, name)) {
-                self.record = ManifestRecord { scanned_at_ms: self.record.scanned_at_ms, ..earlier };
-            } else {
+            is_new = !is_downloaded(inner, scope, &renamed)?;
+            if is_new {
                 rename(txn, scope, &renamed)?;
+            } else {
+                self.sort_like(earlier);
+                forget_etags(txn, scope)?;
             }
         }
         txn.put::<Sortings>(&Key::sorting(scope), &to_sorting(&self.hints, self.at_ms))?;
-        txn.put::<Manifests>(&key, &self.record)
+        txn.put::<Manifests>(&key, &self.record)?;
+        Ok(is_new)
     }
+
+    /// As a listing of the same files.
+    fn sort_like(&mut self, ManifestRecord { files, quants, shared, .. }: ManifestRecord) {
+        self.record = ManifestRecord { files, quants, shared, ..self.record.clone() };
+    }
+}
+
+/// Whether one of these is being downloaded now. In the transaction that gives the new names: whoever announces a download later sees
+/// them.
+fn is_downloaded(inner: &Inner, scope: &RepoScope, renamed: &[(String, String)]) -> Stored<bool> {
+    if renamed.is_empty() {
+        return Ok(false);
+    }
+    let probe = Probe::with(inner.store.activity()?, &inner.endpoint);
+    Ok(renamed.iter().any(|(name, _)| probe.is_downloading(scope, name)))
+}
+
+fn forget_etags(txn: &WriteTransaction<'_>, scope: &RepoScope) -> Stored<()> {
+    let mut changed = Vec::new();
+    txn.scan::<Refs>(&Key::references(&scope.endpoint, &scope.repo), |key, reference| {
+        if reference.etag.is_some()
+            && reference.commits.first().is_some_and(|seen| seen.commit == scope.commit)
+        {
+            changed.push((Key::stored(key), RefRecord { etag: None, ..reference }));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    changed.iter().try_for_each(|(key, reference)| txn.put::<Refs>(key, reference))
 }
 
 /// What is known of the headers of these files. What other rules found counts for nothing.
