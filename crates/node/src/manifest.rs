@@ -1,6 +1,7 @@
 //! Manifests as JSON text: V8 makes objects of it many times faster than they are made property by property.
 //! `src/manifest.ts` says what is in it, and gives it dates and names.
 
+use napi::bindgen_prelude::{Either, Latin1String};
 use napi_derive::napi;
 use serde::ser::{Error as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
@@ -8,16 +9,17 @@ use tabagent_model_cache::{Digest, FileInfo, Manifest, Quant, QuantError};
 
 use crate::options::to_js;
 
-/// A `ManifestDocument` of `src/manifest.ts` as text.
+/// A `ManifestDocument` of `src/manifest.ts` as text. V8 takes ASCII as it is, and reads anything else letter by letter.
 #[napi(transparent)]
-pub struct NativeManifest(pub String);
+pub struct NativeManifest(pub Either<Latin1String, String>);
 
 impl From<Manifest> for NativeManifest {
     fn from(manifest: Manifest) -> Self {
         let mut text = Vec::with_capacity(TYPICAL_FILE * (manifest.shared_files.listing().len() + 4));
         // Memory refuses nothing, and all keys are strings.
         serde_json::to_writer(&mut text, &Document::of(&manifest)).ok();
-        Self(String::from_utf8(text).unwrap_or_default())
+        let text = String::from_utf8(text).unwrap_or_default();
+        Self(if text.is_ascii() { Either::A(text.into()) } else { Either::B(text) })
     }
 }
 

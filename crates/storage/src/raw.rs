@@ -10,7 +10,7 @@ mod run;
 #[cfg(test)]
 pub(crate) use check::problems;
 pub(crate) use gc::{FreeSpan, PageCounts, reclaimable_spans};
-pub(crate) use reader::{Reader, Value};
+pub(crate) use reader::{IdleReader, Reader, Value};
 pub(crate) use run::{PageRun, RunValue};
 
 use std::ffi::c_void;

@@ -13,13 +13,15 @@ use crate::layout::{MANIFEST_GROWTH, MANIFEST_MAX_SIZE, MANIFEST_PAGE};
 use crate::mutex::RwLock;
 use crate::platform::{self, ForkPause};
 use crate::process::Process;
-use crate::raw::{self, Environment, Reader};
+use crate::raw::{self, Environment, IdleReader, Reader};
 use crate::room::make_room_to_open;
 use crate::table::{MANIFEST_TABLES, OpenTables};
 use crate::transaction::{ReadTransaction, WriteTransaction};
 
 /// The database of M, and its tables.
 struct ManifestDatabase {
+    // First: it ends before the database is closed.
+    idle: IdleReader,
     database: Database<NoWriteMap>,
     tables: OpenTables,
 }
@@ -34,7 +36,7 @@ impl ManifestDatabase {
             raw::check_pages(&database, true)
                 .map_err(|error| StorageError::database("have pages checked", path, error))?;
         }
-        let mut opened = Self { database, tables: OpenTables::default() };
+        let mut opened = Self { idle: IdleReader::none(), database, tables: OpenTables::default() };
         opened.open_tables(path)?;
         Ok(opened)
     }
@@ -191,8 +193,8 @@ impl ManifestEnvironment {
     pub(crate) fn read<T>(&self, f: impl FnOnce(&ReadTransaction<'_>) -> Result<T>) -> Result<T> {
         for _ in 0..ATTEMPTS {
             let opened = self.opened()?;
-            let ManifestDatabase { database, tables } = opened.get()?;
-            match Reader::begin(database) {
+            let ManifestDatabase { idle, database, tables } = opened.get()?;
+            match Reader::begin(database, idle) {
                 Ok(reader) => return f(&ReadTransaction { reader, tables, path: &self.path }),
                 Err(libmdbx::Error::Panic) => {}
                 Err(error) => return Err(StorageError::database("begin reading", &self.path, error)),

@@ -3,6 +3,7 @@
 
 use std::ffi::CString;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr;
 
 use libmdbx::{Database, DatabaseKind, Error};
@@ -11,22 +12,86 @@ use mdbx_sys as ffi;
 use super::run::is_large;
 use super::{Result, TableHandle, check, value_of};
 use crate::layout::{MANIFEST_PAGE, PAGE_HEADER};
+use crate::mutex::Mutex;
+use crate::process::Process;
+
+/// The transaction of the last reader, for the next one: it keeps its place in the table of readers, and no state of M.
+/// It must end before its database is closed.
+pub(crate) struct IdleReader {
+    transaction: Mutex<Option<IdleTransaction>>,
+    process: Process,
+}
+
+struct IdleTransaction(*mut ffi::MDBX_txn);
+
+// SAFETY: the `libmdbx` crate opens every environment with MDBX_NOSTICKYTHREADS, and one thread at a time has the transaction.
+unsafe impl Send for IdleTransaction {}
+
+impl IdleReader {
+    /// None yet.
+    pub(crate) fn none() -> Self {
+        Self { transaction: Mutex::default(), process: Process::current() }
+    }
+
+    fn take(&self) -> Option<IdleTransaction> {
+        self.transaction.lock().take()
+    }
+
+    /// Keeps it, unless there is one already.
+    fn keep(&self, transaction: IdleTransaction) {
+        let mut idle = self.transaction.lock();
+        if idle.is_none() {
+            *idle = Some(transaction);
+        }
+    }
+}
+
+impl Drop for IdleReader {
+    fn drop(&mut self) {
+        if !self.process.is_current() {
+            // The table of readers is not mapped in a fork child, and the place in it is the parent's.
+            self.transaction.get_mut().take().map(ManuallyDrop::new);
+        }
+    }
+}
+
+impl IdleTransaction {
+    /// The transaction with the newest state; none where libmdbx refuses.
+    fn renew(self) -> Option<*mut ffi::MDBX_txn> {
+        // SAFETY: the transaction is alive until `self` drops, and was reset.
+        if unsafe { ffi::mdbx_txn_renew(self.0) } != ffi::MDBX_SUCCESS {
+            return None;
+        }
+        Some(ManuallyDrop::new(self).0)
+    }
+}
+
+impl Drop for IdleTransaction {
+    fn drop(&mut self) {
+        // SAFETY: the transaction is alive, and it is not used again.
+        unsafe { ffi::mdbx_txn_abort_ex(self.0, ptr::null_mut()) };
+    }
+}
 
 /// A consistent state of M. Its pointer keeps it on the thread that began it, as libmdbx asks of whoever shares a transaction.
 pub(crate) struct Reader<'db> {
     txn: *mut ffi::MDBX_txn,
-    database: PhantomData<&'db ()>,
+    idle: &'db IdleReader,
 }
 
 impl<'db> Reader<'db> {
-    pub(crate) fn begin<K: DatabaseKind>(database: &'db Database<K>) -> Result<Self> {
+    /// `idle` is that of the database.
+    pub(crate) fn begin<K: DatabaseKind>(database: &'db Database<K>, idle: &'db IdleReader) -> Result<Self> {
+        if let Some(txn) = idle.take().and_then(IdleTransaction::renew) {
+            return Ok(Self { txn, idle });
+        }
         let (env, none) = (database.ptr().0, ptr::null_mut());
         let mut txn = ptr::null_mut();
         // SAFETY: the environment is open as long as 'db; libmdbx stores the new transaction in `txn`.
         check(unsafe {
             ffi::mdbx_txn_begin_ex(env, ptr::null_mut(), ffi::MDBX_TXN_RDONLY, &raw mut txn, none)
         })?;
-        Ok(Self { txn, database: PhantomData })
+        Ok(Self { txn, idle })
     }
 
     /// Number of the state: that of the newest transaction when it began.
@@ -68,8 +133,11 @@ impl<'db> Reader<'db> {
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        // SAFETY: the transaction is alive, nothing borrows from it any more, and it is not used again.
-        unsafe { ffi::mdbx_txn_abort_ex(self.txn, ptr::null_mut()) };
+        let transaction = IdleTransaction(self.txn);
+        // SAFETY: the transaction is alive, and nothing borrows from it any more.
+        if unsafe { ffi::mdbx_txn_reset(self.txn) } == ffi::MDBX_SUCCESS {
+            self.idle.keep(transaction);
+        }
     }
 }
 
