@@ -97,17 +97,20 @@ impl Batch {
     }
 
     /// Changes what is remembered of the commit's quants.
-    pub(crate) async fn remember(
+    pub(crate) async fn remember<T: Send + 'static>(
         self: &Arc<Self>,
-        change: impl FnOnce(&History<'_>) -> Result<()> + Send + 'static,
-    ) -> Result<()> {
+        change: impl FnOnce(&History<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let batch = Arc::clone(self);
         blocking(self.inner.tasks.token(), move || {
+            // In the order that the files of a quant have.
+            let mut listed = batch.places.clone();
+            listed.sort_unstable();
             change(&History {
                 store: &batch.inner.store,
                 record: &batch.record,
                 scope: &batch.scope,
-                keep: batch.quant.as_deref().filter(|_| batch.options.keep),
+                keep: (batch.quant.is_some() && batch.options.keep).then_some(&listed),
             })
         })
         .await

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tabagent_storage::{ManifestRecord, ReadTransaction, RepoScope};
+use tabagent_storage::{ManifestQuant, ManifestRecord, ReadTransaction, RepoScope};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -16,7 +16,6 @@ use crate::repo_name::{MAIN, check_path};
 use crate::runtime::blocking;
 use crate::scan::listing;
 use crate::sorting;
-use crate::status::presence;
 
 /// Downloads a quant.
 pub(crate) async fn quant(
@@ -27,21 +26,22 @@ pub(crate) async fn quant(
 ) -> Result<Manifest> {
     let record = Arc::new(listing(&inner, &repo, options.revision.as_deref()).await?);
     let (holder, listed) = (Arc::clone(&inner), Arc::clone(&record));
-    let (name, places) = blocking(inner.tasks.token(), move || {
+    let found = blocking(inner.tasks.token(), move || {
         let scope = scope_of(&holder.endpoint, &listed);
         holder.read(|txn| find_quant(txn, &listed, &scope, &quant))
     })
     .await?;
-    let mut batch = Batch::open(&inner, &record, Some(name.clone()), places.clone(), &options).await?;
+    let mut batch =
+        Batch::open(&inner, &record, Some(found.name.clone()), found.files.clone(), &options).await?;
     if batch.is_stored() {
         batch.report_all();
     } else {
         inner.check_writable()?;
-        let (lock, holder) = (presence(&batch.scope, &name), Arc::clone(&inner));
-        let _presence = blocking(inner.tasks.token(), move || Ok(holder.store.hold_presence(&lock)?)).await?;
+        let asked = found.clone();
+        let _presence = batch.remember(move |history| history.begin(&asked)).await?;
         // Nobody removes the quant from here on; what is there is looked at again.
-        batch = Batch::open(&inner, &record, Some(name.clone()), places, &options).await?;
-        bring(&batch, &name).await?;
+        batch = Batch::open(&inner, &record, Some(found.name.clone()), found.files.clone(), &options).await?;
+        bring(&batch, found).await?;
     }
     note_complete(&batch).await?;
     let revision = options.revision.unwrap_or_else(|| MAIN.to_owned());
@@ -53,13 +53,10 @@ pub(crate) async fn quant(
 }
 
 /// Downloads what is missing of a quant, remembering when it fails.
-async fn bring(batch: &Arc<Batch>, quant: &str) -> Result<()> {
-    let name = quant.to_owned();
-    batch.remember(move |history| history.note(&name, None)).await?;
+async fn bring(batch: &Arc<Batch>, quant: ManifestQuant) -> Result<()> {
     let outcome = batch.run().await;
     if let Some(fault) = outcome.as_ref().err().and_then(fault_of) {
-        let name = quant.to_owned();
-        batch.remember(move |history| history.note(&name, Some(fault))).await?;
+        batch.remember(move |history| history.fail(&quant, &fault)).await?;
     }
     outcome
 }
@@ -96,19 +93,18 @@ pub(crate) async fn file(
     FileInfo::listed(file.clone(), true)
 }
 
-/// The quant that is asked for, in any case, and the places of its files in the listing.
+/// The quant that is asked for, in any case.
 pub(crate) fn find_quant(
     txn: &ReadTransaction<'_>,
     record: &ManifestRecord,
     scope: &RepoScope,
     asked: &str,
-) -> Result<(String, Vec<u32>)> {
+) -> Result<ManifestQuant> {
     let found = sorting::find_quant(txn, record, scope, asked)?;
-    let found = found.ok_or_else(|| Error::QuantNotFound {
+    found.cloned().ok_or_else(|| Error::QuantNotFound {
         repo: record.repo.clone(),
         commit: record.commit.clone(),
         quant: asked.to_owned(),
         available: record.quants.iter().map(|quant| quant.name.clone()).collect(),
-    })?;
-    Ok((found.name.clone(), found.files.clone()))
+    })
 }

@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tabagent_storage::{Files, Folder, Key, Link, ManifestRecord, Manifests, Method, StorageError};
+use tabagent_storage::{
+    Files, Folder, Key, Link, ManifestQuant, ManifestRecord, Manifests, Method, StorageError,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::ModelCache;
@@ -161,15 +163,17 @@ pub(crate) fn find_stored(
         let mut newest = None;
         for scope in (Lookup { txn, endpoint: &inner.endpoint }).scopes(repo, revision)? {
             let Some(record) = txn.get::<Manifests>(&Key::manifest(&scope))? else { continue };
-            let found = find_quant(txn, &record, &scope, quant).and_then(|(name, places)| {
-                let files = places.iter().filter_map(|place| record.files.get(*place as usize));
-                for file in files {
-                    if txn.get::<Files>(&Key::file(&scope, &file.path))?.is_none() {
-                        return Err(not_downloaded(&record, &format!("quant \"{name}\""), &file.path));
+            let found = find_quant(txn, &record, &scope, quant).and_then(
+                |ManifestQuant { name, files: places, .. }| {
+                    let files = places.iter().filter_map(|place| record.files.get(*place as usize));
+                    for file in files {
+                        if txn.get::<Files>(&Key::file(&scope, &file.path))?.is_none() {
+                            return Err(not_downloaded(&record, &format!("quant \"{name}\""), &file.path));
+                        }
                     }
-                }
-                Ok((name, places))
-            });
+                    Ok((name, places))
+                },
+            );
             match found {
                 Ok((name, places)) => return Ok((record, name, places)),
                 Err(error) => newest = newest.or(Some(error)),

@@ -7,12 +7,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use tabagent_storage::{
-    Files, Key, ManifestQuant, ManifestRecord, Manifests, QuantFault, QuantRecord, Quants, ReadTransaction,
-    RepoScope, Sortings, Store, WriteTransaction,
+    Files, Key, ManifestQuant, ManifestRecord, Manifests, Presence, QuantFault, QuantRecord, Quants,
+    ReadTransaction, RepoScope, SortingRecord, Sortings, Store, WriteTransaction,
 };
 
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
+use crate::status::presence;
 
 /// Result of what runs in a transaction.
 type Stored<T> = tabagent_storage::Result<T>;
@@ -24,53 +25,83 @@ pub(crate) fn fault_of(error: &Error) -> Option<QuantFault> {
     (!transient).then(|| QuantFault { code: code.to_owned(), message: error.to_string() })
 }
 
+/// Quants as they are called at one moment.
+struct Seen {
+    sorting: Option<SortingRecord>,
+    quants: Vec<ManifestQuant>,
+}
+
 /// The histories of one commit's quants.
 pub(crate) struct History<'a> {
     pub(crate) store: &'a Store,
     pub(crate) record: &'a ManifestRecord,
     pub(crate) scope: &'a RepoScope,
-    /// The quant that the caller asks to keep.
-    pub(crate) keep: Option<&'a str>,
+    /// The files of the quant that the caller asks to keep, in order: its name may change.
+    pub(crate) keep: Option<&'a [u32]>,
 }
 
 impl History<'_> {
-    /// A download of `quant` begins (no fault) or has failed.
-    pub(crate) fn note(&self, quant: &str, fault: Option<QuantFault>) -> Result<()> {
-        Ok(self.store.write(|txn| self.update(txn, quant, |old| QuantRecord { fault, ..old }))?)
+    /// A download of the quant begins: tells all processes, by the name that its files have when that is noted.
+    pub(crate) fn begin(&self, quant: &ManifestQuant) -> Result<Presence> {
+        loop {
+            let found = self.look(|txn| self.now(txn, quant))?;
+            let name = found.quants.first().map_or(&quant.name, |now| &now.name);
+            let presence = self.store.hold_presence(&presence(self.scope, name))?;
+            if self.note(&found, |old| QuantRecord { fault: None, ..old })? {
+                return Ok(presence);
+            }
+        }
+    }
+
+    /// A download of the quant has failed.
+    pub(crate) fn fail(&self, quant: &ManifestQuant, fault: &QuantFault) -> Result<()> {
+        let failed = |old| QuantRecord { fault: Some(fault.clone()), ..old };
+        while !self.note(&self.look(|txn| self.now(txn, quant))?, failed)? {}
+        Ok(())
     }
 
     /// Notes every quant that became complete with the files at these places of the listing. Writes nothing when all were noted
     /// before.
     pub(crate) fn complete(&self, files: &[u32]) -> Result<()> {
         let files: HashSet<u32> = files.iter().copied().collect();
-        while !self.note_complete(&files)? {}
+        let done = |old| QuantRecord { completed_at_ms: Some(now_ms()), fault: None, ..old };
+        while !self.note(&self.look(|txn| self.news(txn, &files))?, done)? {}
         Ok(())
     }
 
-    /// False when quants got other names between the look at them and the note.
-    fn note_complete(&self, files: &HashSet<u32>) -> Result<bool> {
-        let key = Key::sorting(self.scope);
-        let (sorting, news) =
-            self.store.read(|txn| Ok((txn.get::<Sortings>(&key)?, self.news(txn, files)?)))?;
-        if news.is_empty() {
+    fn look(&self, find: impl FnOnce(&ReadTransaction<'_>) -> Stored<Vec<ManifestQuant>>) -> Result<Seen> {
+        let sorting = |txn: &ReadTransaction<'_>| txn.get::<Sortings>(&Key::sorting(self.scope));
+        Ok(self.store.read(|txn| Ok(Seen { sorting: sorting(txn)?, quants: find(txn)? }))?)
+    }
+
+    /// False, and nothing noted, when quants got other names since they were seen.
+    fn note(&self, seen: &Seen, change: impl Fn(QuantRecord) -> QuantRecord) -> Result<bool> {
+        if seen.quants.is_empty() {
             return Ok(true);
         }
-        let done = |old| QuantRecord { completed_at_ms: Some(now_ms()), fault: None, ..old };
         Ok(self.store.write(|txn| {
-            if txn.get::<Sortings>(&key)? != sorting {
+            if txn.get::<Sortings>(&Key::sorting(self.scope))? != seen.sorting {
                 return Ok(false);
             }
-            news.iter().try_for_each(|quant| self.update(txn, quant, done))?;
+            seen.quants.iter().try_for_each(|quant| self.update(txn, quant, &change))?;
             Ok(true)
         })?)
     }
 
-    fn news(&self, txn: &ReadTransaction<'_>, files: &HashSet<u32>) -> Stored<Vec<String>> {
+    /// The quant as it is called now; as it was when no quant has just its files any more.
+    fn now(&self, txn: &ReadTransaction<'_>, quant: &ManifestQuant) -> Stored<Vec<ManifestQuant>> {
+        let quants = self.quants(txn)?;
+        let same = |now: &&ManifestQuant| now.files == quant.files;
+        let now = quants.iter().find(|now| *now == quant).or_else(|| quants.iter().find(same));
+        Ok(vec![now.unwrap_or(quant).clone()])
+    }
+
+    fn news(&self, txn: &ReadTransaction<'_>, files: &HashSet<u32>) -> Stored<Vec<ManifestQuant>> {
         let mut news = Vec::new();
         for quant in self.quants(txn)?.iter() {
             let touched = quant.files.iter().any(|file| files.contains(file));
             if touched && !self.is_noted(txn, quant)? && self.is_complete(txn, quant)? {
-                news.push(quant.name.clone());
+                news.push(quant.clone());
             }
         }
         Ok(news)
@@ -91,26 +122,30 @@ impl History<'_> {
     fn update(
         &self,
         txn: &WriteTransaction<'_>,
-        quant: &str,
+        quant: &ManifestQuant,
         change: impl FnOnce(QuantRecord) -> QuantRecord,
     ) -> Stored<()> {
-        let key = Key::quant(self.scope, quant);
+        let key = Key::quant(self.scope, &quant.name);
         let new = QuantRecord {
-            name: quant.to_owned(),
+            name: quant.name.clone(),
             updated_at_ms: 0,
             completed_at_ms: None,
             keep: false,
             fault: None,
         };
         let changed = change(txn.get::<Quants>(&key)?.unwrap_or(new));
-        let keep = self.keep == Some(quant) || changed.keep;
+        let keep = self.keeps(quant) || changed.keep;
         txn.put::<Quants>(&key, &QuantRecord { updated_at_ms: now_ms(), keep, ..changed })
+    }
+
+    fn keeps(&self, quant: &ManifestQuant) -> bool {
+        self.keep.is_some_and(|files| quant.files == files)
     }
 
     fn is_noted(&self, txn: &ReadTransaction<'_>, quant: &ManifestQuant) -> Stored<bool> {
         let known = txn.get::<Quants>(&Key::quant(self.scope, &quant.name))?;
         let current = |known: QuantRecord| known.completed_at_ms.is_some() && known.fault.is_none();
-        Ok(known.is_some_and(|known| (known.keep || self.keep != Some(&quant.name)) && current(known)))
+        Ok(known.is_some_and(|known| (known.keep || !self.keeps(quant)) && current(known)))
     }
 
     fn is_complete(&self, txn: &ReadTransaction<'_>, quant: &ManifestQuant) -> Stored<bool> {

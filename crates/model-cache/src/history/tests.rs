@@ -60,13 +60,21 @@ fn a_download_that_began_under_the_old_name_is_complete_under_the_new_one() {
                 txn.put::<Sortings>(&Key::sorting(&scope), &sorting(sorted_at_ms))
             })
             .unwrap();
-        History { store: &store, record: &old, scope: &scope, keep: None }.complete(&[0]).unwrap();
+        History { store: &store, record: &old, scope: &scope, keep: Some(&[0]) }.complete(&[0]).unwrap();
     };
     let noted = |quant: &str| store.read(|txn| txn.get::<Quants>(&Key::quant(&scope, quant))).unwrap();
     write("Q4_K_M", 6);
     assert!(noted("m").is_none());
     let history = noted("Q4_K_M").unwrap();
-    assert!(history.completed_at_ms.is_some() && history.name == "Q4_K_M");
+    assert!(history.completed_at_ms.is_some() && history.name == "Q4_K_M" && history.keep);
+    // A download that begins now is seen by that name, too.
+    let history = History { store: &store, record: &old, scope: &scope, keep: None };
+    let announced = history.begin(&old.quants[0]).unwrap();
+    let is_announced = |quant: &str| store.is_present(&presence(&scope, quant)).unwrap();
+    assert!(is_announced("Q4_K_M") && !is_announced("m"));
+    drop(announced);
+    let seen = history.look(|txn| history.now(txn, &old.quants[0])).unwrap();
     write("m", 5);
+    assert!(!history.note(&seen, |old| old).unwrap(), "it has another name now");
     assert!(noted("m").is_some());
 }
