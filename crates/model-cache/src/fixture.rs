@@ -1,12 +1,18 @@
 //! A cache with listings that no endpoint gave, for tests below the public interface.
 
+use std::ops::ControlFlow;
+
+use tabagent_hub::quant::Hints;
 use tabagent_storage::{
-    Digest, Files, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests, RepoScope, StorageRegistry,
+    Digest, Files, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests, QuantRecord, Quants,
+    RepoScope, StorageRegistry,
 };
 
+use crate::history::History;
 use crate::inner::Inner;
 use crate::lookup::scope_of;
 use crate::options::CacheOptions;
+use crate::sorting::Sorted;
 use crate::transfer::publish;
 
 /// A cache in this folder.
@@ -34,6 +40,31 @@ pub(crate) fn scan(inner: &Inner, repo: &str, files: Vec<ManifestFile>) -> (Repo
     let scope = scope_of(&inner.endpoint, &record);
     inner.store.write(|txn| txn.put::<Manifests>(&Key::manifest(&scope), &record)).unwrap();
     (scope, record)
+}
+
+/// A later scan by which the one quant has another name.
+pub(crate) fn rename(inner: &Inner, scope: &RepoScope, record: &ManifestRecord, quant: &str) -> bool {
+    let quants = vec![ManifestQuant { name: quant.to_owned(), ..record.quants[0].clone() }];
+    let (gated, tags) = (true, vec!["new".to_owned()]);
+    let record = ManifestRecord { quants, gated, tags, scanned_at_ms: 2, ..record.clone() };
+    let mut sorted = Sorted::stored(record, Hints::default());
+    inner.store.write(|txn| sorted.store(txn, inner, scope)).unwrap()
+}
+
+/// The quants of a commit of which something is remembered.
+pub(crate) fn remembered(inner: &Inner, scope: &RepoScope) -> Vec<String> {
+    let mut names = Vec::new();
+    let note = |_: &[u8], quant: QuantRecord| {
+        names.push(quant.name);
+        Ok(ControlFlow::Continue(()))
+    };
+    inner.store.read(|txn| txn.scan::<Quants>(&Key::quants(scope), note)).unwrap();
+    names
+}
+
+/// Remembers of the one quant that it is complete.
+pub(crate) fn complete(inner: &Inner, scope: &RepoScope, record: &ManifestRecord) {
+    History { store: &inner.store, record, scope, keep: None }.complete(&record.quants[0].files).unwrap();
 }
 
 /// A file that has these bytes, as a listing has it.

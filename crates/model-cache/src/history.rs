@@ -13,6 +13,7 @@ use tabagent_storage::{
 
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
+use crate::sorting;
 use crate::status::presence;
 
 /// Result of what runs in a transaction.
@@ -80,7 +81,7 @@ impl History<'_> {
             return Ok(true);
         }
         Ok(self.store.write(|txn| {
-            if txn.get::<Sortings>(&Key::sorting(self.scope))? != seen.sorting {
+            if !sorting::is_current(txn, self.scope, seen.sorting.as_ref())? {
                 return Ok(false);
             }
             seen.quants.iter().try_for_each(|quant| self.update(txn, quant, &change))?;

@@ -143,7 +143,7 @@ pub(crate) fn confirm(
 }
 
 /// Which quants were complete is looked at again: the scan may sort the files otherwise.
-fn forget_quants(txn: &WriteTransaction<'_>, scope: &RepoScope) -> Stored<()> {
+pub(crate) fn forget_quants(txn: &WriteTransaction<'_>, scope: &RepoScope) -> Stored<()> {
     let mut keys = Vec::new();
     txn.scan::<Quants>(&Key::quants(scope), |key, _| {
         keys.push(Key::stored(key));

@@ -1,15 +1,19 @@
 //! Removing files, quants and repositories. Views of what is removed stay valid.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tabagent_storage::{
-    BlobName, Files, Imports, Key, ManifestRecord, Manifests, Quants, Refs, RepoScope, Sortings,
-    StorageError, Store, Uses, WriteTransaction,
+    BlobName, Files, Imports, Key, ManifestRecord, Manifests, Quants, ReadTransaction, Refs, RepoScope,
+    Sortings, StorageError, Store, Uses, WriteTransaction,
 };
 
 use crate::error::{Error, Result};
+use crate::imported::forget_quants;
 use crate::inner::Inner;
 use crate::lookup::{Lookup, quants_with, scope_of};
 use crate::repo_name::{check_repo, check_revision};
@@ -56,13 +60,30 @@ pub(crate) async fn file(
         let Some((scope, _)) = found else {
             return Err(Error::FileNotFound { repo, commit: revision, path });
         };
-        let record = inner.read(|txn| Ok(txn.get::<Manifests>(&Key::manifest(&scope))?))?;
-        let quants: BTreeSet<String> =
-            record.iter().flat_map(|record| quants_with(record, &path)).map(str::to_owned).collect();
-        refuse_live(&inner, &scope, &quants)?;
-        Removal { scope, paths: BTreeSet::from([path]), quants, ..Removal::new(&inner) }.run()
+        again(|| file_once(&inner, &scope, &path))
     })
     .await
+}
+
+/// Calls until names of quants are as they were read in the transaction that forgets them.
+fn again(mut once: impl FnMut() -> Result<Option<RemoveReport>>) -> Result<RemoveReport> {
+    loop {
+        if let Some(report) = once()? {
+            return Ok(report);
+        }
+    }
+}
+
+fn file_once(inner: &Inner, scope: &RepoScope, path: &str) -> Result<Option<RemoveReport>> {
+    let (record, sorting) = inner.read(|txn| {
+        Ok((txn.get::<Manifests>(&Key::manifest(scope))?, txn.get::<Sortings>(&Key::sorting(scope))?))
+    })?;
+    let quants: BTreeSet<String> =
+        record.iter().flat_map(|record| quants_with(record, path)).map(str::to_owned).collect();
+    refuse_live(inner, scope, &quants)?;
+    forget(inner, scope.clone(), BTreeSet::from([path.to_owned()]), quants, |txn| {
+        sorting::is_current(txn, scope, sorting.as_ref())
+    })
 }
 
 /// Removes what only this quant needs.
@@ -76,15 +97,32 @@ pub(crate) async fn quant(
     let revision = check_revision(revision.as_deref())?.to_owned();
     blocking(inner.tasks.token(), move || {
         inner.check_writable()?;
-        let (record, name) = find_quant(&inner, &repo, &revision, &quant)?;
-        let scope = scope_of(&inner.endpoint, &record);
-        refuse_live(&inner, &scope, [&name])?;
-        let (paths, kept) = only_of_quant(&inner, &record, &name)?;
-        let partial = partial_names(&record, &paths)?;
-        let quants = BTreeSet::from([name]);
-        Removal { scope, paths, quants, partial, kept, ..Removal::new(&inner) }.run()
+        again(|| quant_once(&inner, &repo, &revision, &quant, || {}))
     })
     .await
+}
+
+/// `between` runs between the look at what goes and its removal.
+fn quant_once(
+    inner: &Inner,
+    repo: &str,
+    revision: &str,
+    quant: &str,
+    between: impl FnOnce(),
+) -> Result<Option<RemoveReport>> {
+    let (record, name, sorting) = inner.read(|txn| {
+        let (record, name) = find_quant(inner, txn, repo, revision, quant)?;
+        let sorting = txn.get::<Sortings>(&Key::sorting(&scope_of(&inner.endpoint, &record)))?;
+        Ok((record, name, sorting))
+    })?;
+    let scope = scope_of(&inner.endpoint, &record);
+    refuse_live(inner, &scope, [&name])?;
+    let (paths, kept) = only_of_quant(inner, &record, &name)?;
+    let partial = partial_names(&record, &paths)?;
+    let quants = BTreeSet::from([name]);
+    between();
+    let still = |txn: &WriteTransaction<'_>| sorting::is_current(txn, &scope, sorting.as_ref());
+    Removal { scope: scope.clone(), paths, quants, partial, kept, ..Removal::new(inner) }.run_if(still)
 }
 
 /// Removes a repository at one revision, or at all.
@@ -133,35 +171,39 @@ pub(crate) fn merged(a: RemoveReport, b: RemoveReport) -> RemoveReport {
 }
 
 /// The commit at which the revision serves the quant (complete there), else the newest one that lists it.
-fn find_quant(inner: &Inner, repo: &str, revision: &str, asked: &str) -> Result<(ManifestRecord, String)> {
-    inner.read(|txn| {
-        let mut newest = None;
-        for scope in (Lookup { txn, endpoint: &inner.endpoint }).scopes(repo, revision)? {
-            let Some(record) = txn.get::<Manifests>(&Key::manifest(&scope))? else { continue };
-            let name = sorting::find_quant(txn, &record, &scope, asked)?.map(|quant| quant.name.clone());
-            let Some(name) = name else {
-                newest.get_or_insert((record, None));
-                continue;
-            };
-            let history = txn.get::<Quants>(&Key::quant(&scope, &name))?;
-            if history.is_some_and(|history| history.completed_at_ms.is_some()) {
-                return Ok((record, name));
-            }
-            if !matches!(newest, Some((_, Some(_)))) {
-                newest = Some((record, Some(name)));
-            }
+fn find_quant(
+    inner: &Inner,
+    txn: &ReadTransaction<'_>,
+    repo: &str,
+    revision: &str,
+    asked: &str,
+) -> Result<(ManifestRecord, String)> {
+    let mut newest = None;
+    for scope in (Lookup { txn, endpoint: &inner.endpoint }).scopes(repo, revision)? {
+        let Some(record) = txn.get::<Manifests>(&Key::manifest(&scope))? else { continue };
+        let name = sorting::find_quant(txn, &record, &scope, asked)?.map(|quant| quant.name.clone());
+        let Some(name) = name else {
+            newest.get_or_insert((record, None));
+            continue;
+        };
+        let history = txn.get::<Quants>(&Key::quant(&scope, &name))?;
+        if history.is_some_and(|history| history.completed_at_ms.is_some()) {
+            return Ok((record, name));
         }
-        match newest {
-            Some((record, Some(name))) => Ok((record, name)),
-            Some((record, None)) => Err(Error::QuantNotFound {
-                repo: record.repo.clone(),
-                commit: record.commit.clone(),
-                quant: asked.to_owned(),
-                available: record.quants.into_iter().map(|quant| quant.name).collect(),
-            }),
-            None => Err(not_here(repo, revision)),
+        if !matches!(newest, Some((_, Some(_)))) {
+            newest = Some((record, Some(name)));
         }
-    })
+    }
+    match newest {
+        Some((record, Some(name))) => Ok((record, name)),
+        Some((record, None)) => Err(Error::QuantNotFound {
+            repo: record.repo.clone(),
+            commit: record.commit.clone(),
+            quant: asked.to_owned(),
+            available: record.quants.into_iter().map(|quant| quant.name).collect(),
+        }),
+        None => Err(not_here(repo, revision)),
+    }
 }
 
 fn not_here(repo: &str, revision: &str) -> Error {
@@ -245,9 +287,8 @@ fn partial_names(record: &ManifestRecord, paths: &BTreeSet<String>) -> Result<Bl
 fn remove_commit(inner: &Inner, record: &ManifestRecord) -> Result<RemoveReport> {
     let paths: BTreeSet<String> = record.files.iter().map(|file| file.path.clone()).collect();
     let partial = partial_names(record, &paths)?;
-    let quants = record.quants.iter().map(|quant| quant.name.clone()).collect();
     let scope = scope_of(&inner.endpoint, record);
-    Removal { scope, paths, quants, partial, listing: true, ..Removal::new(inner) }.run()
+    Removal { scope, paths, partial, listing: true, ..Removal::new(inner) }.run()
 }
 
 /// Blobs and the path of a file that has them.
@@ -259,7 +300,7 @@ struct Removal<'a> {
     scope: RepoScope,
     /// Paths to forget.
     paths: BTreeSet<String>,
-    /// Quants that are no longer complete.
+    /// Quants that are no longer complete; all of them when the listing goes.
     quants: BTreeSet<String>,
     /// Blobs that may be here in part.
     partial: Blobs,
@@ -340,6 +381,7 @@ impl<'a> Removal<'a> {
         txn.delete::<Manifests>(&Key::manifest(&self.scope))?;
         txn.delete::<Imports>(&Key::import(&self.scope))?;
         txn.delete::<Sortings>(&Key::sorting(&self.scope))?;
+        forget_quants(txn, &self.scope)?;
         let mut changed = Vec::new();
         txn.scan::<Refs>(&Key::references(&self.scope.endpoint, &self.scope.repo), |key, mut reference| {
             if reference.forget(&self.scope.commit) {

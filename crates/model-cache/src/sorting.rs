@@ -244,6 +244,15 @@ fn rename(txn: &WriteTransaction<'_>, scope: &RepoScope, renamed: &[(String, Str
     histories.iter().try_for_each(|history| txn.put::<Quants>(&Key::quant(scope, &history.name), history))
 }
 
+/// Whether the quants of a commit are called as they were when this was read.
+pub(crate) fn is_current(
+    txn: &WriteTransaction<'_>,
+    scope: &RepoScope,
+    sorting: Option<&SortingRecord>,
+) -> Stored<bool> {
+    Ok(txn.get::<Sortings>(&Key::sorting(scope))?.as_ref() == sorting)
+}
+
 /// By what a stored listing was sorted; none for a listing of an earlier version.
 pub(crate) fn hints(txn: &ReadTransaction<'_>, scope: &RepoScope) -> Stored<Option<Hints>> {
     let sorting = txn.get::<Sortings>(&Key::sorting(scope))?;

@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tabagent_storage::{
     BlobName, BlobRecord, Blobs, EndpointId, FileMetadata, Files, Key, ManifestQuant, ManifestRecord, Quants,
-    ReadTransaction, RepoScope, WriteTransaction,
+    ReadTransaction, RepoScope, SortingRecord, Sortings, WriteTransaction,
 };
 
 use crate::clock::now_ms;
 use crate::error::Result;
 use crate::lookup::scope_of;
+use crate::sorting;
 use crate::status::Probe;
 
 /// One commit with stored files.
 pub(super) struct Commit {
     pub(super) scope: RepoScope,
+    /// When its quants were called so.
+    sorting: Option<SortingRecord>,
     /// Stored files by their place in the listing.
     pub(super) stored: HashMap<u32, FileMetadata>,
     /// How many complete or running quants need each of them.
@@ -51,7 +54,9 @@ impl Commit {
                 stored.insert(place, file);
             }
         }
-        Ok(Self { scope, stored, needs: HashMap::new(), paths: BTreeSet::new(), quants: BTreeMap::new() })
+        let sorting = txn.get::<Sortings>(&Key::sorting(&scope))?;
+        let (needs, paths, quants) = (HashMap::new(), BTreeSet::new(), BTreeMap::new());
+        Ok(Self { scope, sorting, stored, needs, paths, quants })
     }
 
     /// Counts what a complete or running quant needs. When it was last used, if it may go: it is complete, no process downloads
@@ -108,8 +113,11 @@ impl Commit {
         Ok(LastUse { blobs, ms })
     }
 
-    /// Whether its quants that are to go have not been used or kept since that was decided.
+    /// Whether its quants that are to go have not been used, kept or renamed since that was decided.
     pub(super) fn is_unchanged(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<bool> {
+        if !sorting::is_current(txn, &self.scope, self.sorting.as_ref())? {
+            return Ok(false);
+        }
         for (name, last_use) in &self.quants {
             let history = txn.get::<Quants>(&Key::quant(&self.scope, name))?;
             let used_ms = newest_use(&last_use.blobs, |key| txn.get::<Blobs>(key))?;

@@ -2,7 +2,7 @@ use tabagent_storage::{Blobs, Digest, QuantRecord, Quants};
 
 use super::*;
 use crate::clock::now_ms;
-use crate::fixture::{is_stored, listed, open, put, scan};
+use crate::fixture::{complete, is_stored, listed, open, put, remembered, rename, scan};
 
 /// Bytes of each quant's one file.
 const SIZE: u64 = 100_000;
@@ -88,6 +88,23 @@ fn what_is_used_or_kept_between_plan_and_removal_stays_and_another_one_goes() {
     })
     .unwrap();
     assert_eq!(stored(&inner, &scopes), [true, true, false]);
+}
+
+#[test]
+fn what_gets_another_name_between_plan_and_removal_goes_by_that_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = open(&folder);
+    let scopes = three(&inner);
+    let record = inner.store.read(|txn| txn.get::<Manifests>(&Key::manifest(&scopes[0]))).unwrap().unwrap();
+    complete(&inner, &scopes[0], &record);
+    let mut plans = 0;
+    make_room_for_one(&inner, |plan| {
+        plans = plan + 1;
+        assert!(plan > 0 || rename(&inner, &scopes[0], &record, "Q4_K_M"));
+    })
+    .unwrap();
+    assert_eq!((plans, stored(&inner, &scopes)), (2, [false, true, true]));
+    assert!(remembered(&inner, &scopes[0]).is_empty());
 }
 
 #[test]

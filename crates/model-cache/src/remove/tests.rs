@@ -1,0 +1,42 @@
+use tabagent_storage::{Digest, RefRecord};
+
+use super::*;
+use crate::fixture::{complete, is_stored, listed, open, put, remembered, rename, scan};
+
+/// A repository at `main` with one quant, stored.
+fn stored(inner: &Inner) -> (RepoScope, ManifestRecord) {
+    let bytes = vec![7; 1000];
+    let file = listed("m.gguf", bytes.len(), Digest::Sha256(BlobName::of(&bytes).0));
+    let (scope, record) = scan(inner, "acme/m", vec![file.clone()]);
+    put(inner, &scope, &file, &bytes);
+    complete(inner, &scope, &record);
+    let mut reference = RefRecord { commits: Vec::new(), etag: None };
+    reference.observe(&scope.commit, 1, None);
+    let key = Key::reference(&inner.endpoint, "acme/m", "main");
+    inner.store.write(|txn| txn.put::<Refs>(&key, &reference)).unwrap();
+    assert_eq!(remembered(inner, &scope), ["q4"]);
+    (scope, record)
+}
+
+#[test]
+fn nothing_is_remembered_of_a_quant_that_got_another_name_before_its_removal() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = open(&folder);
+    let (scope, record) = stored(&inner);
+    let between = || assert!(rename(&inner, &scope, &record, "Q4_K_M"));
+    assert_eq!(quant_once(&inner, "acme/m", "main", "q4", between).unwrap(), None);
+    assert_eq!(remembered(&inner, &scope), ["Q4_K_M"]);
+    let removed = quant_once(&inner, "acme/m", "main", "Q4_K_M", || {}).unwrap().unwrap();
+    assert_eq!((removed.files, is_stored(&inner, &scope, "m.gguf")), (1, false));
+    assert!(remembered(&inner, &scope).is_empty());
+}
+
+#[test]
+fn with_a_listing_all_that_is_remembered_of_its_quants_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = open(&folder);
+    let (scope, record) = stored(&inner);
+    rename(&inner, &scope, &record, "Q4_K_M");
+    remove_commit(&inner, &record).unwrap();
+    assert!(remembered(&inner, &scope).is_empty());
+}
