@@ -45,7 +45,7 @@ impl History<'_> {
     /// A download of the quant begins: tells all processes, by the name that its files have when that is noted.
     pub(crate) fn begin(&self, quant: &ManifestQuant) -> Result<Presence> {
         loop {
-            let found = self.look(|txn| self.now(txn, quant))?;
+            let found = self.look(|_, quants| Ok(now(quants, quant)))?;
             let name = found.quants.first().map_or(&quant.name, |now| &now.name);
             let presence = self.store.hold_presence(&presence(self.scope, name))?;
             if self.note(&found, |old| QuantRecord { fault: None, ..old })? {
@@ -57,7 +57,7 @@ impl History<'_> {
     /// A download of the quant has failed.
     pub(crate) fn fail(&self, quant: &ManifestQuant, fault: &QuantFault) -> Result<()> {
         let failed = |old| QuantRecord { fault: Some(fault.clone()), ..old };
-        while !self.note(&self.look(|txn| self.now(txn, quant))?, failed)? {}
+        while !self.note(&self.look(|_, quants| Ok(now(quants, quant)))?, failed)? {}
         Ok(())
     }
 
@@ -66,13 +66,20 @@ impl History<'_> {
     pub(crate) fn complete(&self, files: &[u32]) -> Result<()> {
         let files: HashSet<u32> = files.iter().copied().collect();
         let done = |old| QuantRecord { completed_at_ms: Some(now_ms()), fault: None, ..old };
-        while !self.note(&self.look(|txn| self.news(txn, &files))?, done)? {}
+        while !self.note(&self.look(|txn, quants| self.news(txn, quants, &files))?, done)? {}
         Ok(())
     }
 
-    fn look(&self, find: impl FnOnce(&ReadTransaction<'_>) -> Stored<Vec<ManifestQuant>>) -> Result<Seen> {
-        let sorting = |txn: &ReadTransaction<'_>| txn.get::<Sortings>(&Key::sorting(self.scope));
-        Ok(self.store.read(|txn| Ok(Seen { sorting: sorting(txn)?, quants: find(txn)? }))?)
+    /// What `find` chooses of the quants as they are called now.
+    fn look(
+        &self,
+        find: impl FnOnce(&ReadTransaction<'_>, &[ManifestQuant]) -> Stored<Vec<ManifestQuant>>,
+    ) -> Result<Seen> {
+        Ok(self.store.read(|txn| {
+            let sorting = txn.get::<Sortings>(&Key::sorting(self.scope))?;
+            let quants = find(txn, &self.quants(txn, sorting.as_ref())?)?;
+            Ok(Seen { sorting, quants })
+        })?)
     }
 
     /// False, and nothing noted, when quants got other names since they were seen.
@@ -89,17 +96,14 @@ impl History<'_> {
         })?)
     }
 
-    /// The quant as it is called now; as it was when no quant has just its files any more.
-    fn now(&self, txn: &ReadTransaction<'_>, quant: &ManifestQuant) -> Stored<Vec<ManifestQuant>> {
-        let quants = self.quants(txn)?;
-        let same = |now: &&ManifestQuant| now.files == quant.files;
-        let now = quants.iter().find(|now| *now == quant).or_else(|| quants.iter().find(same));
-        Ok(vec![now.unwrap_or(quant).clone()])
-    }
-
-    fn news(&self, txn: &ReadTransaction<'_>, files: &HashSet<u32>) -> Stored<Vec<ManifestQuant>> {
+    fn news(
+        &self,
+        txn: &ReadTransaction<'_>,
+        quants: &[ManifestQuant],
+        files: &HashSet<u32>,
+    ) -> Stored<Vec<ManifestQuant>> {
         let mut news = Vec::new();
-        for quant in self.quants(txn)?.iter() {
+        for quant in quants {
             let touched = quant.files.iter().any(|file| files.contains(file));
             if touched && !self.is_noted(txn, quant)? && self.is_complete(txn, quant)? {
                 news.push(quant.clone());
@@ -109,8 +113,11 @@ impl History<'_> {
     }
 
     /// The quants as they are called now: headers may have told other names since the listing was read.
-    fn quants(&self, txn: &ReadTransaction<'_>) -> Stored<Cow<'_, [ManifestQuant]>> {
-        let sorting = txn.get::<Sortings>(&Key::sorting(self.scope))?;
+    fn quants(
+        &self,
+        txn: &ReadTransaction<'_>,
+        sorting: Option<&SortingRecord>,
+    ) -> Stored<Cow<'_, [ManifestQuant]>> {
         if sorting.is_some_and(|sorting| sorting.sorted_at_ms != self.record.scanned_at_ms)
             && let Some(now) = txn.get::<Manifests>(&Key::manifest(self.scope))?
             && now.files == self.record.files
@@ -158,4 +165,11 @@ impl History<'_> {
         }
         Ok(true)
     }
+}
+
+/// The quant as it is called now; as it was when no quant has just its files any more.
+fn now(quants: &[ManifestQuant], quant: &ManifestQuant) -> Vec<ManifestQuant> {
+    let same = |now: &&ManifestQuant| now.files == quant.files;
+    let now = quants.iter().find(|now| *now == quant).or_else(|| quants.iter().find(same));
+    vec![now.unwrap_or(quant).clone()]
 }

@@ -170,7 +170,8 @@ unsafe extern "C" fn count_reader(
     0
 }
 
-/// A read transaction of C that owns itself. It must end before its environment closes: `Snapshot` sees to that.
+/// A read transaction that owns itself. It must end before its environment closes: for C `Snapshot` sees to that, for M the
+/// order of fields.
 pub(crate) struct ReadHandle {
     txn: *mut ffi::MDBX_txn,
     process: Process,
@@ -196,6 +197,18 @@ impl ReadHandle {
                 unsafe { RunValue::of(&value) }.map(Some)
             }
         }
+    }
+
+    /// Lets go of its state, and keeps its place in the table of readers until it is renewed. False where libmdbx refuses.
+    fn reset(&mut self) -> bool {
+        // SAFETY: the transaction is alive, and nothing borrows from it (`self` is borrowed exclusively).
+        unsafe { ffi::mdbx_txn_reset(self.txn) == ffi::MDBX_SUCCESS }
+    }
+
+    /// Takes the newest state after a reset. False where libmdbx refuses.
+    fn renew(&mut self) -> bool {
+        // SAFETY: as for a reset.
+        unsafe { ffi::mdbx_txn_renew(self.txn) == ffi::MDBX_SUCCESS }
     }
 
     /// Number of the snapshot: the transaction that was the newest when it began.

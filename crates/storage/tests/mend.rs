@@ -209,16 +209,7 @@ fn what_a_scan_brings_back_is_forgotten() {
     let (scope, id) = (scope(), EndpointId::of("x"));
     let (name, completed_at_ms) = ("q8".to_owned(), Some(1));
     let quant = QuantRecord { name, updated_at_ms: 1, completed_at_ms, keep: false, fault: None };
-    let sorting = SortingRecord {
-        sorted_at_ms: 1,
-        repo: None,
-        library_name: None,
-        tags: Vec::new(),
-        quant_method: None,
-        bits: None,
-        dtype: None,
-        mlx: false,
-    };
+    let sorting = SortingRecord { sorted_at_ms: 1, ..SortingRecord::default() };
     let keys = [
         Key::reference(&id, "acme/m", "main"),
         Key::import(&scope),

@@ -29,16 +29,7 @@ fn record(quant: &str) -> ManifestRecord {
 }
 
 fn sorting(sorted_at_ms: u64) -> SortingRecord {
-    SortingRecord {
-        sorted_at_ms,
-        repo: None,
-        library_name: None,
-        tags: Vec::new(),
-        quant_method: None,
-        bits: None,
-        dtype: None,
-        mlx: false,
-    }
+    SortingRecord { sorted_at_ms, ..SortingRecord::default() }
 }
 
 #[test]
@@ -73,7 +64,7 @@ fn a_download_that_began_under_the_old_name_is_complete_under_the_new_one() {
     let is_announced = |quant: &str| store.is_present(&presence(&scope, quant)).unwrap();
     assert!(is_announced("Q4_K_M") && !is_announced("m"));
     drop(announced);
-    let seen = history.look(|txn| history.now(txn, &old.quants[0])).unwrap();
+    let seen = history.look(|_, quants| Ok(now(quants, &old.quants[0]))).unwrap();
     write("m", 5);
     assert!(!history.note(&seen, |old| old).unwrap(), "it has another name now");
     assert!(noted("m").is_some());

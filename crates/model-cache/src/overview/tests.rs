@@ -1,18 +1,13 @@
 use tabagent_storage::{
-    BlobRecord, BlobState, FileMetadata, ManifestFile, ManifestQuant, ManifestRecord, RefCommit, RefRecord,
-    Refs, Segment, StorageRegistry, WriteTransaction,
+    BlobRecord, BlobState, Digest, FileMetadata, RefCommit, RefRecord, Refs, Segment, WriteTransaction,
 };
 
 use super::*;
+use crate::fixture::{self, listed, open};
 use crate::manifest::QuantStatus;
-use crate::options::CacheOptions;
 
 const SIZE: u64 = 100;
 const COMMIT: &str = "c0ffee";
-
-fn open(folder: &tempfile::TempDir) -> Inner {
-    Inner::open(&StorageRegistry::new(folder.path()), "store".as_ref(), CacheOptions::default()).unwrap()
-}
 
 fn write(inner: &Inner, change: impl FnOnce(&WriteTransaction<'_>) -> tabagent_storage::Result<()>) {
     inner.store.write(change).unwrap();
@@ -28,30 +23,10 @@ fn blob(repo: &str) -> BlobName {
 }
 
 fn scan(inner: &Inner, repo: &str) {
-    let file = ManifestFile {
-        path: "model".to_owned(),
-        size: SIZE,
-        sha256: Some(blob(repo).0),
-        git_sha1: None,
-        role: "weights".to_owned(),
-    };
-    let record = ManifestRecord {
-        endpoint: inner.options.endpoint.clone(),
-        repo: repo.to_owned(),
-        commit: COMMIT.to_owned(),
-        pipeline_task: None,
-        library_name: None,
-        license: None,
-        tags: Vec::new(),
-        gated: false,
-        scanned_at_ms: 1,
-        files: vec![file],
-        quants: vec![ManifestQuant { name: "q4".to_owned(), format: "gguf".to_owned(), files: vec![0] }],
-        shared: Vec::new(),
-    };
+    let size = usize::try_from(SIZE).unwrap();
+    fixture::scan(inner, repo, vec![listed("model", size, Digest::Sha256(blob(repo).0))]);
     let seen = RefCommit { commit: COMMIT.to_owned(), scanned_at_ms: 1 };
     write(inner, |txn| {
-        txn.put::<Manifests>(&Key::manifest(&scope(inner, repo)), &record)?;
         let key = Key::reference(&inner.endpoint, repo, "main");
         txn.put::<Refs>(&key, &RefRecord { commits: vec![seen], etag: None })
     });

@@ -36,7 +36,7 @@ impl ManifestDatabase {
             raw::check_pages(&database, true)
                 .map_err(|error| StorageError::database("have pages checked", path, error))?;
         }
-        let mut opened = Self { idle: IdleReader::none(), database, tables: OpenTables::default() };
+        let mut opened = Self { idle: IdleReader::default(), database, tables: OpenTables::default() };
         opened.open_tables(path)?;
         Ok(opened)
     }

@@ -10,94 +10,54 @@ use libmdbx::{Database, DatabaseKind, Error};
 use mdbx_sys as ffi;
 
 use super::run::is_large;
-use super::{Result, TableHandle, check, value_of};
+use super::{Environment, ReadHandle, Result, TableHandle, check, value_of};
 use crate::layout::{MANIFEST_PAGE, PAGE_HEADER};
 use crate::mutex::Mutex;
-use crate::process::Process;
 
 /// The transaction of the last reader, for the next one: it keeps its place in the table of readers, and no state of M.
 /// It must end before its database is closed.
-pub(crate) struct IdleReader {
-    transaction: Mutex<Option<IdleTransaction>>,
-    process: Process,
-}
-
-struct IdleTransaction(*mut ffi::MDBX_txn);
-
-// SAFETY: the `libmdbx` crate opens every environment with MDBX_NOSTICKYTHREADS, and one thread at a time has the transaction.
-unsafe impl Send for IdleTransaction {}
+#[derive(Default)]
+pub(crate) struct IdleReader(Mutex<Option<ReadHandle>>);
 
 impl IdleReader {
-    /// None yet.
-    pub(crate) fn none() -> Self {
-        Self { transaction: Mutex::default(), process: Process::current() }
-    }
-
-    fn take(&self) -> Option<IdleTransaction> {
-        self.transaction.lock().take()
+    /// The transaction with the newest state; none where there is none, or libmdbx refuses.
+    fn take(&self) -> Option<ReadHandle> {
+        let mut transaction = self.0.lock().take()?;
+        transaction.renew().then_some(transaction)
     }
 
     /// Keeps it, unless there is one already.
-    fn keep(&self, transaction: IdleTransaction) {
-        let mut idle = self.transaction.lock();
+    fn keep(&self, mut transaction: ReadHandle) {
+        if !transaction.reset() {
+            return;
+        }
+        let mut idle = self.0.lock();
         if idle.is_none() {
             *idle = Some(transaction);
         }
     }
 }
 
-impl Drop for IdleReader {
-    fn drop(&mut self) {
-        if !self.process.is_current() {
-            // The table of readers is not mapped in a fork child, and the place in it is the parent's.
-            self.transaction.get_mut().take().map(ManuallyDrop::new);
-        }
-    }
-}
-
-impl IdleTransaction {
-    /// The transaction with the newest state; none where libmdbx refuses.
-    fn renew(self) -> Option<*mut ffi::MDBX_txn> {
-        // SAFETY: the transaction is alive until `self` drops, and was reset.
-        if unsafe { ffi::mdbx_txn_renew(self.0) } != ffi::MDBX_SUCCESS {
-            return None;
-        }
-        Some(ManuallyDrop::new(self).0)
-    }
-}
-
-impl Drop for IdleTransaction {
-    fn drop(&mut self) {
-        // SAFETY: the transaction is alive, and it is not used again.
-        unsafe { ffi::mdbx_txn_abort_ex(self.0, ptr::null_mut()) };
-    }
-}
-
-/// A consistent state of M. Its pointer keeps it on the thread that began it, as libmdbx asks of whoever shares a transaction.
+/// A consistent state of M. It stays on the thread that began it, as libmdbx asks of whoever shares a transaction.
 pub(crate) struct Reader<'db> {
-    txn: *mut ffi::MDBX_txn,
+    transaction: ManuallyDrop<ReadHandle>,
     idle: &'db IdleReader,
+    of_one_thread: PhantomData<*const ()>,
 }
 
 impl<'db> Reader<'db> {
     /// `idle` is that of the database.
     pub(crate) fn begin<K: DatabaseKind>(database: &'db Database<K>, idle: &'db IdleReader) -> Result<Self> {
-        if let Some(txn) = idle.take().and_then(IdleTransaction::renew) {
-            return Ok(Self { txn, idle });
-        }
-        let (env, none) = (database.ptr().0, ptr::null_mut());
-        let mut txn = ptr::null_mut();
-        // SAFETY: the environment is open as long as 'db; libmdbx stores the new transaction in `txn`.
-        check(unsafe {
-            ffi::mdbx_txn_begin_ex(env, ptr::null_mut(), ffi::MDBX_TXN_RDONLY, &raw mut txn, none)
-        })?;
-        Ok(Self { txn, idle })
+        let transaction = match idle.take() {
+            Some(transaction) => transaction,
+            None => Environment::of(database).begin_read()?,
+        };
+        Ok(Self { transaction: ManuallyDrop::new(transaction), idle, of_one_thread: PhantomData })
     }
 
     /// Number of the state: that of the newest transaction when it began.
     pub(crate) fn id(&self) -> u64 {
-        // SAFETY: the transaction is alive until `self` drops.
-        unsafe { ffi::mdbx_txn_id(self.txn) }
+        self.transaction.id()
     }
 
     /// A table that was not there when the database was opened. The handle is of this transaction alone.
@@ -105,7 +65,9 @@ impl<'db> Reader<'db> {
         let name = CString::new(name).map_err(|_| Error::Incompatible)?;
         let mut table = 0;
         // SAFETY: the transaction is alive until `self` drops; the name ends with a zero; libmdbx stores the handle in `table`.
-        match unsafe { ffi::mdbx_dbi_open(self.txn, name.as_ptr(), ffi::MDBX_DB_ACCEDE, &raw mut table) } {
+        match unsafe {
+            ffi::mdbx_dbi_open(self.transaction.txn, name.as_ptr(), ffi::MDBX_DB_ACCEDE, &raw mut table)
+        } {
             ffi::MDBX_NOTFOUND => Ok(None),
             code => check(code).map(|()| Some(TableHandle(table))),
         }
@@ -116,7 +78,7 @@ impl<'db> Reader<'db> {
         let key = value_of(key);
         let mut value = nothing();
         // SAFETY: the transaction is alive until `self` drops; key and value are valid for the call.
-        match unsafe { ffi::mdbx_get(self.txn, table.0, &raw const key, &raw mut value) } {
+        match unsafe { ffi::mdbx_get(self.transaction.txn, table.0, &raw const key, &raw mut value) } {
             ffi::MDBX_NOTFOUND => Ok(None),
             code => check(code).map(|()| Some(Value { value, state: PhantomData })),
         }
@@ -126,18 +88,15 @@ impl<'db> Reader<'db> {
     pub(crate) fn rows<'t, 'k>(&'t self, table: TableHandle, from: &'k [u8]) -> Result<Rows<'t, 'k>> {
         let mut cursor = ptr::null_mut();
         // SAFETY: the transaction is alive until `self` drops; libmdbx stores the new cursor in `cursor`.
-        check(unsafe { ffi::mdbx_cursor_open(self.txn, table.0, &raw mut cursor) })?;
+        check(unsafe { ffi::mdbx_cursor_open(self.transaction.txn, table.0, &raw mut cursor) })?;
         Ok(Rows { cursor, from: Some(from), state: PhantomData })
     }
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        let transaction = IdleTransaction(self.txn);
-        // SAFETY: the transaction is alive, and nothing borrows from it any more.
-        if unsafe { ffi::mdbx_txn_reset(self.txn) } == ffi::MDBX_SUCCESS {
-            self.idle.keep(transaction);
-        }
+        // SAFETY: nothing borrows from the transaction any more, and it is not used again.
+        self.idle.keep(unsafe { ManuallyDrop::take(&mut self.transaction) });
     }
 }
 

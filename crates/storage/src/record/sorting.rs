@@ -6,7 +6,7 @@ use super::record;
 
 /// What the endpoint said of the repository when the listing of the same key was sorted. With it the listing can be sorted again
 /// without a network, when headers have told more.
-#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct SortingRecord {
     /// When it was sorted last, milliseconds since 1970: as the listing was scanned, unless headers told more since.
     pub sorted_at_ms: u64,
