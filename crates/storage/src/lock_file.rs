@@ -91,6 +91,15 @@ impl LockFile {
         Ok(Self { file, path: path.to_owned() })
     }
 
+    /// Lets others have a part in it and keeps one; `None` when somebody took it for themselves in between.
+    pub(crate) fn share(self) -> Result<Option<SharedLock>> {
+        let Self { file, path } = self;
+        // Not every system turns one kind of lock into the other.
+        file.unlock().map_err(|error| StorageError::io("unlock a file", &path, error))?;
+        let shared = granted(file.try_lock_shared(), &path)? && is_there(&file, &path)?;
+        Ok(shared.then_some(SharedLock { file, path }))
+    }
+
     /// Gives the lock up: removes the file while it is still locked, then unlocks it.
     pub(crate) fn remove(&self) {
         // A fork child has the memory of a holder and neither the lock nor the right to remove the file.

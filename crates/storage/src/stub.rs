@@ -196,14 +196,12 @@ impl Store {
             self.remove_stub(stale)?;
         }
         while wanted() {
-            let drawn = match self.alone(name)? {
-                Some(lock) => self.draw(name, &lock, draw)?,
-                None => ControlFlow::Continue(()),
+            let part = match self.alone(name)? {
+                Some(lock) if self.draw(name, &lock, draw)?.is_break() => break,
+                Some(lock) => lock.share()?,
+                None => SharedLock::take(&self.stub_lock(name))?,
             };
-            if drawn.is_break() {
-                break;
-            }
-            match SharedLock::take(&self.stub_lock(name))? {
+            match part {
                 Some(lock) if is_whole(&lock) => {
                     return Ok(Some(Stub { files: self.stub_files(name), lock: Some(lock) }));
                 }
@@ -252,7 +250,8 @@ impl Store {
         }
         let mut stale = Vec::new();
         for name in names {
-            if self.alone(&name)?.is_some() {
+            // Only looked at: one that is whole stays so for who has just drawn it.
+            if LockFile::take_once(&self.stub_lock(&name))?.is_some() {
                 stale.push(name);
             }
         }
