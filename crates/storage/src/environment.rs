@@ -33,7 +33,6 @@ fn options(page: usize, max_size: isize, growth: isize, read_only: bool) -> Data
         rp_augment_limit: Some(AUGMENT_LIMIT),
         page_size: Some(PageSize::Set(page)),
         no_rdahead: true,
-        no_meminit: true,
         mode: if read_only { Mode::ReadOnly } else { Mode::ReadWrite(writable) },
         ..DatabaseOptions::default()
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use libmdbx::{Database, DatabaseKind, NoWriteMap, ObjectLength, WriteMap};
+use libmdbx::{Database, DatabaseKind, DatabaseOptions, NoWriteMap, ObjectLength, WriteMap};
 
 use super::{Turn, check, data_file, disk_bytes, open, options};
 use crate::chunk_transaction::{ChunkTransaction, create_chunk_table};
@@ -38,7 +38,11 @@ pub(crate) struct ChunkEnvironment {
 impl ChunkEnvironment {
     /// Opens C in `path`, creating it unless `read_only`.
     pub(crate) fn open(path: PathBuf, read_only: bool, token: OpenToken) -> Result<Self> {
-        let options = options(CHUNK_PAGE, CHUNK_MAX_SIZE, CHUNK_GROWTH, read_only);
+        // Pages are written in the map itself, so what they have before is the data file's own. (M's are written from memory, and would
+        // put what the process had there before into the file.)
+        let no_meminit = true;
+        let common = options(CHUNK_PAGE, CHUNK_MAX_SIZE, CHUNK_GROWTH, read_only);
+        let options = DatabaseOptions { no_meminit, ..common };
         let fail = |error| StorageError::database("open the chunk table", &path, error);
         let (database, table) = if read_only {
             let database = open::<NoWriteMap>(&path, options)?;
