@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::ballast;
 use crate::environment::ChunkEnvironment;
 use crate::error::{Result, StorageError, is_full};
-use crate::layout::{CHUNK_GROWTH, CHUNK_PAGE, DATA_FILE};
+use crate::layout::{CHUNK_PAGE, DATA_FILE};
 use crate::lock_file::LockFile;
 use crate::platform::{self, BorrowedFile};
 use crate::raw::{FreeSpan, PageRun, reclaimable_spans};
@@ -77,12 +77,9 @@ impl Store {
         let need = runs.iter().sum::<u64>() * CHUNK_PAGE as u64;
         self.check_room(need)?;
         let file = self.chunks.data_file()?;
-        let fail = |error| StorageError::io("look at the data file", &self.chunks.data_path(), error);
-        let (size, _) = platform::file_size(file).map_err(fail)?;
         let start = used_end(&self.chunks)?;
         let end = start + TREES + if self.fit_inside(runs)? { 0 } else { need };
-        // Beyond its present end the file grows in whole steps.
-        let end = if end > size { end.next_multiple_of(CHUNK_GROWTH.unsigned_abs() as u64) } else { end };
+        // The file grows in larger steps. What lies beyond stays without room until it is needed.
         self.allocate(file, start..end)
     }
 

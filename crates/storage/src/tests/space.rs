@@ -3,6 +3,7 @@
 use super::child::Peer;
 use super::fixture::{Content, Random, add, delete_chunks, new_store, reserve};
 use super::walk::number;
+use crate::digest::Incarnation;
 use crate::layout::CHUNK_PAGE;
 use crate::raw::{FreeSpan, PageRun, reclaimable_spans};
 use crate::store::Store;
@@ -94,6 +95,15 @@ fn an_old_view_of_another_process_keeps_only_what_went_since_its_pin_moved() {
     }
     peer.ask("check");
     peer.finish();
+}
+
+#[test]
+fn a_small_file_takes_little_of_the_disk() {
+    let (_folder, store) = new_store();
+    let incarnation = Incarnation::random().unwrap();
+    store.reserve(incarnation, 300_000).unwrap();
+    let disk = store.chunks.disk_bytes().unwrap();
+    assert!((300_000..8 * MIB).contains(&disk), "{disk} bytes on the disk");
 }
 
 #[test]
