@@ -1,6 +1,6 @@
 import { formatClock } from './duration.js'
 import { formatPart, formatPercent, formatSize } from './size.js'
-import { pad, truncate, truncatePath, widthOf } from './text.js'
+import { pad, printable, truncate, truncatePath, widthOf } from './text.js'
 
 const FULL = '\u2588'
 const EMPTY = '\u2591'
@@ -32,7 +32,7 @@ export function layoutLine({ name, indent = 0, loaded, total, facts }: Line, col
   const barWidth = between(Math.floor(width / BAR.part), BAR)
   const nameWidth = between(width - barWidth - PERCENT - 2 - FACTS, NAME)
   const start = [
-    ' '.repeat(indent) + pad(truncatePath(name, nameWidth - indent), nameWidth - indent),
+    ' '.repeat(indent) + pad(truncatePath(printable(name), nameWidth - indent), nameWidth - indent),
     drawBar(loaded, total, barWidth),
     formatPercent(loaded, total).padStart(PERCENT),
   ].join(' ')

@@ -1,6 +1,7 @@
 import type { Command, Option } from 'commander'
 import { type Manifest, ModelCache } from '../index.js'
 import { isHere } from './quant.js'
+import { printable } from './text.js'
 
 /** What the words before the one to complete say. */
 interface Position {
@@ -31,7 +32,9 @@ export function addComplete(program: Command): void {
 async function candidates(program: Command, before: string[], word: string): Promise<Candidate[]> {
   const position = read(program, before)
   const all = await possible(program, position, word)
-  return all.filter(({ text }) => text.toLowerCase().startsWith(word.toLowerCase()))
+  // A name that a terminal would obey is not put on a command line.
+  const harmless = all.filter(({ text }) => text === printable(text))
+  return harmless.filter(({ text }) => text.toLowerCase().startsWith(word.toLowerCase()))
 }
 
 async function possible(program: Command, position: Position, word: string): Promise<Candidate[]> {

@@ -55,5 +55,5 @@ export function addCompletion(program: Command): void {
 }
 
 async function printScript({ output }: Session, shell: string): Promise<void> {
-  output.print(SCRIPTS[shell as Shell])
+  for (const line of SCRIPTS[shell as Shell].split('\n')) output.print(line)
 }

@@ -102,7 +102,7 @@ function storedQuants(manifest: Manifest | undefined): string[] {
 }
 
 function printFiles(output: Output, files: readonly ExportedFile[]): void {
-  for (const { destination } of files) output.print(destination)
+  for (const { destination } of files) output.path(destination)
   const shared = files.filter(({ method }) => method === 'reflink')
   const size = formatSize(files.reduce((sum, file) => sum + file.size, 0))
   const how = shared.length > 0 ? `, ${shared.length} of them without room of their own on the disk` : ''

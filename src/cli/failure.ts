@@ -104,7 +104,7 @@ export function explainUsage(error: CommanderError, command: string | undefined)
 export function tell(output: Output, { code, message, hints, fields }: Failure): void {
   if (output.json) {
     const hint = hints.length > 0 ? { hint: hints.join('\n') } : {}
-    output.print(JSON.stringify({ error: { ...fields, code, message, ...hint } }, null, 2))
+    output.document({ error: { ...fields, code, message, ...hint } })
     return
   }
   const interrupted = code === INTERRUPTED

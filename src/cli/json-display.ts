@@ -26,7 +26,7 @@ export class JsonDisplay implements Display {
 
   #write(): void {
     clearTimeout(this.#timer)
-    if (this.#news) this.#terminal.stream.write(`${JSON.stringify({ progress: this.#news })}\n`)
+    if (this.#news) this.#terminal.write(JSON.stringify({ progress: this.#news }))
     this.#news = undefined
     this.#timer = setTimeout(() => this.#pass(), PERIOD)
   }

@@ -22,7 +22,7 @@ export class LineDisplay implements Display {
     this.#next = performance.now() + PERIOD
     const { label, loaded, total, bytesPerSecond } = whole
     const facts = describeRate(loaded, total, bytesPerSecond).join(', ')
-    this.#terminal.stream.write(`${label}: ${formatPercent(loaded, total)}, ${facts}\n`)
+    this.#terminal.write(`${label}: ${formatPercent(loaded, total)}, ${facts}`)
   }
 
   stop(): void {

@@ -1,6 +1,6 @@
 import { type Column, renderTable } from './table.js'
 import { type Style, Terminal } from './terminal.js'
-import { widthOf, wrap } from './text.js'
+import { printable, widthOf, wrap } from './text.js'
 
 /** What a table shows in one line: its cells, and how the line is coloured. */
 export interface Row {
@@ -22,56 +22,69 @@ export class Output {
 
   /** The result: the document with `--json`, else what `print` writes. */
   result(document: unknown, print: () => void): void {
-    if (this.json) this.print(JSON.stringify(document, null, 2))
+    if (this.json) this.document(document)
     else print()
+  }
+
+  /** The one document of `--json`. */
+  document(document: unknown): void {
+    const lines = JSON.stringify(document, null, 2).split('\n').map(printable)
+    this.stdout.stream.write(`${lines.join('\n')}\n`)
   }
 
   /** A line of data. */
   print(line: string, style?: Style): void {
-    this.stdout.stream.write(`${this.stdout.paint(line, style)}\n`)
+    this.stdout.write(line, style)
+  }
+
+  /** The path of a file, in a line; exactly as it is where a program reads it. */
+  path(path: string): void {
+    if (this.stdout.stream.isTTY) this.print(path)
+    else this.stdout.stream.write(`${path}\n`)
   }
 
   /** Rows of data. */
   table(columns: readonly Column[], rows: readonly Row[]): void {
-    for (const line of paintTable(this.stdout, columns, rows)) this.print(line)
+    writeTable(this.stdout, columns, rows)
   }
 
   /** A remark for the person who watches; none with `--quiet` or `--json`. */
   note(line: string, style?: Style): void {
-    if (!this.quiet && !this.json) this.#write(wrap(line, this.stderr.columns).join('\n'), style)
+    if (!this.quiet && !this.json) this.#wrap(line, style)
   }
 
   /** A remark that ends with a command to copy: one that does not fit has a line of its own, which is never broken. */
   suggest(what: string, command: string, style?: Style): void {
     if (this.quiet || this.json) return
-    const fits = widthOf(`${what}: ${command}`) <= this.stderr.columns
-    this.#write(`${wrap(`${what}:`, this.stderr.columns).join('\n')}${fits ? ' ' : '\n  '}${command}`, style)
+    const line = printable(`${what}: ${command}`)
+    if (widthOf(line) <= this.stderr.columns) this.stderr.write(line, style)
+    else {
+      this.#wrap(`${what}:`, style)
+      this.stderr.write(`  ${command}`, style)
+    }
   }
 
   /** Rows of a remark. */
   noteTable(columns: readonly Column[], rows: readonly Row[]): void {
-    if (this.quiet || this.json) return
-    for (const line of paintTable(this.stderr, columns, rows)) this.#write(line, undefined)
+    if (!this.quiet && !this.json) writeTable(this.stderr, columns, rows)
   }
 
   /** What went wrong, said even with `--quiet`; and what to do about it, in lines that may be commands to copy. */
   complain(message: string, hints: readonly string[], style?: Style): void {
-    this.#write(wrap(message, this.stderr.columns).join('\n'), style)
-    for (const hint of hints) this.#write(`  ${hint}`, undefined)
+    this.#wrap(message, style)
+    for (const hint of hints) this.stderr.write(`  ${hint}`)
   }
 
-  #write(line: string, style: Style | undefined): void {
-    this.stderr.stream.write(`${this.stderr.paint(line, style)}\n`)
+  #wrap(text: string, style: Style | undefined): void {
+    for (const line of wrap(printable(text), this.stderr.columns)) this.stderr.write(line, style)
   }
 }
 
-function paintTable(terminal: Terminal, columns: readonly Column[], rows: readonly Row[]): string[] {
-  const cells = rows.map((row) => row.cells)
+function writeTable(terminal: Terminal, columns: readonly Column[], rows: readonly Row[]): void {
+  const cells = rows.map((row) => row.cells.map(printable))
   const { head, lines } = renderTable(columns, cells, terminal.columns)
-  return [
-    terminal.paint(head, 'dim'),
-    ...lines.map((line, index) => terminal.paint(line, rows[index]?.style)),
-  ]
+  terminal.write(head, 'dim')
+  for (const [index, line] of lines.entries()) terminal.write(line, rows[index]?.style)
 }
 
 /**

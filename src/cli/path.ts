@@ -22,7 +22,7 @@ async function printPath(session: Session, repo: string, pathOrQuant: string): P
   stop()
   const { path, folder, files, copied } = plain
   session.output.result({ path, folder, files, copied }, () => {
-    session.output.print(path)
+    session.output.path(path)
     session.output.note(cost(session, copied), 'dim')
   })
 }

@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty'
+import { printable } from './text.js'
 
 const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const
 
@@ -22,8 +23,15 @@ export class Terminal {
     return this.stream.isTTY ? (this.stream.columns ?? 80) : Infinity
   }
 
+  /**
+   * Writes a line. Repositories and files name themselves, so nothing of the text itself is obeyed, nor ends the line.
+   */
+  write(line: string, style?: Style): void {
+    this.stream.write(`${this.#paint(printable(line), style)}\n`)
+  }
+
   /** Colours a text where colours are wanted: NO_COLOR, FORCE_COLOR and TERM as Node reads them. */
-  paint(text: string, style: Style | undefined): string {
+  #paint(text: string, style: Style | undefined): string {
     if (style === undefined || !this.#hasColors) return text
     const [on, off] = STYLES[style]
     return `\u001b[${on}m${text}\u001b[${off}m`

@@ -2,6 +2,14 @@ import stringWidth from 'string-width'
 
 const ELLIPSIS = '\u2026'
 
+/** What moves the cursor, colours, turns the direction of letters or ends a line; none of it belongs to a text. */
+const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
+
+/** A text with `\u001b` for each character that a terminal would obey. In a JSON document that means the same. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
 /** Columns that a text takes on a terminal. */
 export const widthOf = (text: string): number => stringWidth(text)
 
