@@ -81,6 +81,60 @@ test('a failed and an aborted call leave no listener either', async (t) => {
   for (const { signal } of signals) t.is(getEventListeners(signal, 'abort').length, 0)
 })
 
+test('many calls with one signal share a listener, of which Node has nothing to say, and all are ended', async (t) => {
+  const warnings: Error[] = []
+  const note = (warning: Error) => warnings.push(warning)
+  process.on('warning', note)
+  t.teardown(() => process.off('warning', note))
+  const { cache, operations } = await openScan()
+  const controller = new AbortController()
+  const { signal } = controller
+  const calls = Array.from({ length: 20 }, () => cache.scanRepo('acme/model', { signal }))
+  t.is(getEventListeners(signal, 'abort').length, 1)
+  const reason = new Error('enough')
+  controller.abort(reason)
+  const outcomes = await Promise.allSettled(calls)
+  t.true(outcomes.every((outcome) => outcome.status === 'rejected' && outcome.reason === reason))
+  t.true(operations.length === 20 && operations.every(({ cancelled }) => cancelled))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.deepEqual(warnings, [])
+})
+
+test('a call that ends leaves those of the same signal their part in its listener', async (t) => {
+  const { cache, scan } = await openScan()
+  const fetching = new PendingCall<never>()
+  const other = await openFakeCache({ fetchFile: fetching.call })
+  const { signal } = new AbortController()
+  const calls = [cache.scanRepo('acme/model', { signal }), other.cache.fetchFile('a/b', 'c', { signal })]
+  scan.resolve(JSON.stringify(MANIFEST))
+  await calls[0]
+  t.is(getEventListeners(signal, 'abort').length, 1)
+  fetching.reject(new Error('native'))
+  await t.throwsAsync(calls[1] as Promise<unknown>)
+  t.is(getEventListeners(signal, 'abort').length, 0)
+})
+
+test('a signal is what it can do: one of a polyfill works, one that cannot be left is refused', async (t) => {
+  const { cache, scan } = await openScan()
+  const target = new EventTarget()
+  const signal = {
+    aborted: false,
+    addEventListener: target.addEventListener.bind(target),
+    removeEventListener: target.removeEventListener.bind(target),
+  }
+  const { removeEventListener: _, ...endless } = signal
+  await t.throwsAsync(cache.scanRepo('acme/model', { signal: endless as never }), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: 'option "signal" must be an AbortSignal, got an object',
+  })
+  t.is(scan.started.length, 0)
+  const call = cache.scanRepo('acme/model', { signal: signal as never })
+  signal.aborted = true
+  target.dispatchEvent(new Event('abort'))
+  t.is((await failure(call)).name, 'AbortError')
+  t.is((await failure(cache.scanRepo('acme/model', { signal: signal as never }))).name, 'AbortError')
+})
+
 test('what the addon says after an abort is no unhandled rejection', async (t) => {
   const unhandled: unknown[] = []
   const note = (error: unknown) => unhandled.push(error)

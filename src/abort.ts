@@ -1,6 +1,7 @@
 import type { Binding, Operation } from './binding.js'
 import { fromNative } from './errors.js'
 import { type Progress, ProgressReporter } from './progress.js'
+import { onAbort, reasonOf } from './signal.js'
 
 /** What the caller of a long call may give along. */
 export interface CallOptions {
@@ -30,12 +31,11 @@ export async function runNative<T>(
   discard: (late: T) => void = () => {},
 ): Promise<T> {
   const { signal, onProgress } = options
-  if (signal?.aborted) throw signal.reason
+  if (signal?.aborted) throw reasonOf(signal)
   const operation = new binding.Operation()
   const { interruption, interrupt, interrupted } = interruptible(operation)
   const progress = onProgress && new ProgressReporter(operation, onProgress, interrupt)
-  const onAbort = () => interrupt(signal?.reason)
-  signal?.addEventListener('abort', onAbort, { once: true })
+  const ignoreAbort = signal && onAbort(signal, () => interrupt(reasonOf(signal)))
 
   const finished = settle(start, operation, progress?.deliver)
   try {
@@ -44,7 +44,7 @@ export async function runNative<T>(
     if ('value' in outcome) progress?.deliver()
     return unwrap(interrupted() ?? outcome)
   } finally {
-    signal?.removeEventListener('abort', onAbort)
+    ignoreAbort?.()
     progress?.stop()
     if (interrupted()) void finished.then((late) => 'value' in late && discard(late.value))
   }

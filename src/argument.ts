@@ -24,7 +24,8 @@ export const checkSignal: Check = (value, name) => {
   if (
     typeof signal !== 'object' ||
     typeof signal?.aborted !== 'boolean' ||
-    typeof signal.addEventListener !== 'function'
+    typeof signal.addEventListener !== 'function' ||
+    typeof signal.removeEventListener !== 'function'
   ) {
     throw wrong(name, 'an AbortSignal', value)
   }

@@ -4,6 +4,7 @@ import type { InferenceSession } from 'onnxruntime-node'
 import { type Check, checkOptions, checkSignal, type Schema } from './argument.js'
 import { invalidArgument, isModelCacheError, ModelCacheError } from './errors.js'
 import { revisionSchema } from './options.js'
+import { reasonOf } from './signal.js'
 
 /** Options of {@link createSession}. */
 export interface CreateSessionOptions extends OnnxModelOptions {
@@ -47,7 +48,7 @@ export async function createSession(
   const runtime = await loadRuntime()
   const source = (await pathOf(cache, repo, path, find)) ?? bytesOf(cache, repo, path, find.revision)
   try {
-    find.signal?.throwIfAborted()
+    if (find.signal?.aborted) throw reasonOf(find.signal)
     return keep(await source.create(runtime, sessionOptions), source)
   } catch (error) {
     source.close()

@@ -2,6 +2,7 @@ import type { NativeCache, NativeWatch } from './binding.js'
 import { callNative } from './errors.js'
 import { type Manifest, toManifest } from './manifest.js'
 import type { WatchOptions } from './options.js'
+import { onAbort, reasonOf } from './signal.js'
 
 type Result = IteratorResult<Manifest, undefined>
 
@@ -14,30 +15,35 @@ interface Waiting {
 /** Watches that somebody waits at: nothing else need refer to such a one. */
 const awaited = new Set<ManifestWatch>()
 
+/** What is left of a watch that was collected: its part in the listener of its signal. */
+const forgotten = new FinalizationRegistry<() => void>((ignoreAbort) => ignoreAbort())
+
 /**
  * The manifests of a cache as they change.
  *
  * The addon only nudges; a manifest is fetched when somebody asks for the next one, so whoever is slow gets fewer and newer
- * ones. It refers to a watch weakly: one that was forgotten ends by garbage collection.
+ * ones. The addon and the signal refer to a watch weakly: one that was forgotten ends by garbage collection.
  */
 export class ManifestWatch implements AsyncIterableIterator<Manifest> {
   readonly #native: NativeWatch
-  readonly #signal: AbortSignal | undefined
   #waiting: Waiting[] = []
   #over = false
+  #ignoreAbort: (() => void) | undefined
   /** What the next `next()` rejects with. */
   #failure: { reason: unknown } | undefined
 
   constructor(cache: NativeCache, { repo, signal }: WatchOptions) {
     const weak = new WeakRef(this)
-    const nudge = () => {
+    const ifThere = (act: (watch: ManifestWatch) => void) => {
       const watch = weak.deref()
-      if (watch) watch.#deliver()
+      if (watch) act(watch)
     }
-    this.#native = callNative(() => cache.watch(repo, nudge))
-    this.#signal = signal
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
-    if (signal?.aborted) this.#onAbort()
+    this.#native = callNative(() => cache.watch(repo, () => ifThere((watch) => watch.#onNews())))
+    if (signal?.aborted) this.#end({ reason: reasonOf(signal) })
+    else if (signal) {
+      this.#ignoreAbort = onAbort(signal, () => ifThere((watch) => watch.#onAbort(reasonOf(signal))))
+      forgotten.register(this, this.#ignoreAbort, this)
+    }
   }
 
   /** The present manifests one after the other, then the newest state of each that changes. */
@@ -59,9 +65,15 @@ export class ManifestWatch implements AsyncIterableIterator<Manifest> {
     return this
   }
 
-  readonly #onAbort = (): void => {
-    this.#end({ reason: this.#signal?.reason })
+  #onAbort(reason: unknown): void {
+    this.#end({ reason })
     this.#deliver()
+  }
+
+  /** The end is noticed also when nobody waits: nothing of an ended watch stays with its signal. */
+  #onNews(): void {
+    this.#deliver()
+    if (this.#native.isOver) this.#end()
   }
 
   #end(failure?: { reason: unknown }): void {
@@ -69,7 +81,8 @@ export class ManifestWatch implements AsyncIterableIterator<Manifest> {
     this.#over = true
     this.#failure = failure
     this.#native.close()
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#ignoreAbort?.()
+    forgotten.unregister(this)
   }
 
   #deliver(): void {

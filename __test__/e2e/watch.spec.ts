@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { join } from 'node:path'
 import { type Manifest, ModelCache, type WatchOptions } from '@tabagent/model-cache'
 import test, { type ExecutionContext } from 'ava'
@@ -253,4 +254,28 @@ test('a watch that is awaited lives, and one that was forgotten goes', async (t)
   await cache.downloadQuant(REPO, QUANT)
   await following
   t.is(seen, 'downloaded')
+})
+
+test('watches with one signal share a listener; nothing of one that was forgotten or is over stays there', async (t) => {
+  const { cache } = await openStore(t, FILES)
+  await cache.scanRepo(REPO)
+  const { signal } = new AbortController()
+  const listeners = () => getEventListeners(signal, 'abort').length
+  const watched: WeakRef<object>[] = []
+  const forget = async () => {
+    const watching = cache.watch({ signal })
+    await watching.next()
+    watched.push(new WeakRef(watching))
+  }
+  for (let count = 0; count < 12; count += 1) await forget()
+  t.true(await collect(() => watched.every((watching) => watching.deref() === undefined)))
+  t.true(await collect(() => listeners() === 0))
+
+  const held = Array.from({ length: 12 }, () => cache.watch({ signal }))
+  t.is(listeners(), 1)
+  await held[0]?.return?.()
+  t.is(listeners(), 1)
+  await cache.close()
+  t.true(await collect(() => listeners() === 0), 'the end is noticed though nobody waits for a manifest')
+  t.true((await held[1]?.next())?.done)
 })
