@@ -6,6 +6,7 @@ import test from 'ava'
 import { holdAt, MIB } from '../e2e/half-way.js'
 import { randomBytes } from '../support/content.js'
 import { makeFolder } from '../support/folder.js'
+import { safetensorsFile } from '../support/model-file.js'
 import { ggufFiles, onnxFiles } from '../support/repository.js'
 import { ended, openBench } from './command.js'
 
@@ -102,6 +103,45 @@ test('rm removes a quant, a file or everything, and says what was freed', async 
   t.like(document, { files: 4, blobs: 4, kept: [] })
   t.true(document.freed >= 2 * MIB)
   t.regex(await bench.print('ls'), /^0 quants of 0 repositories: 0 B stored/)
+})
+
+test('rm of a wrong name, or of what is being downloaded, removes nothing else that was named', async (t) => {
+  const bench = await openBench(t, { [REPO]: onnxFiles(2 * MIB) })
+  await bench.print('pull', REPO, '-q', 'q8', '-f', 'README.md')
+  const path = 'onnx/model_quantized.onnx'
+  const q8 = ['rm', REPO, '-q', 'q8', '-f', 'README.md']
+  for (const [more, expected] of [
+    [['-q', 'typo'], /^ERR_QUANT_NOT_FOUND: .*typo/],
+    [['-f', 'typo.md'], /^ERR_FILE_NOT_FOUND: .*typo\.md/],
+  ] as const) {
+    const { status, stderr } = await bench.run(...q8, ...more)
+    t.is(status, 3)
+    t.regex(stderr, expected)
+    t.notRegex(stderr, /Removed/)
+  }
+  holdAt(bench.hub, MIB)
+  const pull = bench.start(['pull', REPO, '-q', 'q4', '--json'])
+  await once(pull.stderr, 'data')
+  const { status, stderr } = await bench.run(...q8, '-q', 'q4')
+  t.is(status, 1)
+  t.regex(stderr, /^ERR_IN_USE: /)
+  pull.kill('SIGKILL')
+  const { document } = await bench.json('ls', REPO)
+  const [{ files }] = document.repositories
+  t.true([path, 'README.md'].every((wanted) => files.some((file: { path: string }) => file.path === wanted)))
+  t.regex(await bench.print(...q8, '-f', path), /^acme\/model: 5 files removed/)
+})
+
+test('rm tells what went before it failed', async (t) => {
+  const file = safetensorsFile({ w: { dtype: 'BF16', shape: [50_000], bytes: 100_000 } })
+  const bench = await openBench(t, { [REPO]: { 'model.safetensors': file } })
+  await bench.print('scan', REPO, '--headers')
+  await bench.print('pull', REPO, '-q', 'bf16')
+  // By its old name the manifest does not know it.
+  const { status, stderr } = await bench.run('rm', REPO, '-q', 'model', '-q', 'typo')
+  t.is(status, 3)
+  t.regex(stderr, /^ERR_QUANT_NOT_FOUND: .*typo/)
+  t.regex(stderr, /^ {2}Removed all the same: acme\/model model$/m)
 })
 
 test('info tells store, endpoint and sizes, and that there is a token but not which', async (t) => {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import type { ModelCache, RemoveReport } from '../index.js'
+import type { Manifest, ModelCache, RemoveReport } from '../index.js'
 import { collect } from './flag.js'
 import type { Output } from './output.js'
+import { findQuant } from './quant.js'
 import { perform, type Session } from './session.js'
 import { formatSize } from './size.js'
 import { count } from './text.js'
@@ -36,9 +37,50 @@ async function removeNamed(
   const { quant: quants = [], file: paths = [] } = session.options
   if (quants.length + paths.length === 0) return cache.removeRepo(repo, revision)
   const reports: RemoveReport[] = []
-  for (const quant of quants) reports.push(await cache.removeQuant(repo, quant, revision))
-  for (const path of paths) reports.push(await cache.removeFile(repo, path, revision))
+  for (const { what, remove } of doubtfulFirst(removalsOf(cache, repo, session))) {
+    reports.push(await remove())
+    session.done.push(`Removed all the same: ${repo} ${what}`)
+  }
   return reports.reduce(add)
+}
+
+/** One thing to remove. */
+interface Removal {
+  what: string
+  /** Whether it may fail: its name may be wrong, or someone downloads it. */
+  doubtful: boolean
+  remove(): Promise<RemoveReport>
+}
+
+/** Files first: their quant would take them along, and then they would not be found. */
+function removalsOf(cache: ModelCache, repo: string, { options, revision }: Session<RmFlags>): Removal[] {
+  const manifest = cache.getManifest(repo, revision)
+  const files = [...new Set(options.file)].map((path) => ({
+    what: path,
+    doubtful: !cache.hasFile(repo, path, revision) || isComing(manifest, path),
+    remove: () => cache.removeFile(repo, path, revision),
+  }))
+  const quants = (options.quant ?? []).map((name) => {
+    const quant = manifest && findQuant(manifest, name)
+    return {
+      what: name,
+      doubtful: quant === undefined || quant.status === 'downloading',
+      remove: () => cache.removeQuant(repo, name, revision),
+    }
+  })
+  return [...files, ...quants]
+}
+
+/** Whether a quant that needs the file is being downloaded. */
+function isComing(manifest: Manifest | undefined, path: string): boolean {
+  return Object.values(manifest?.quants ?? {}).some(
+    ({ status, files }) => status === 'downloading' && files.some((file) => file.path === path),
+  )
+}
+
+/** What may fail is tried before anything goes. */
+function doubtfulFirst(removals: Removal[]): Removal[] {
+  return [...removals.filter(({ doubtful }) => doubtful), ...removals.filter(({ doubtful }) => !doubtful)]
 }
 
 /** What several removals did together. What is reusable is the state after the last one. */

@@ -13,6 +13,8 @@ export class Session<Options extends object = object> {
   status = 0
   /** How to go on with what an interrupted or failed command has kept, in lines. */
   resume: (() => string[]) | undefined
+  /** What a command that fails has done all the same, in lines. */
+  readonly done: string[] = []
   readonly #interrupt = new Interrupt()
   readonly #ends: (() => unknown)[] = []
   #cache: ModelCache | undefined
@@ -74,6 +76,7 @@ export class Session<Options extends object = object> {
       return undefined
     } catch (error) {
       const failure = explain(error, { options: this.options, cache: this.#cache })
+      failure.hints.push(...this.done)
       if (isResumable(failure)) failure.hints.push(...(this.resume?.() ?? []))
       // What came is recorded by the time the failure is told. A second failure would only hide the first.
       await this.#end().catch(() => {})
