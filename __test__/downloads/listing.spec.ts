@@ -162,6 +162,12 @@ matrix('listing', {
         }
       },
     }),
+  'lists files that together are larger than any number': (t) =>
+    scan(t, {
+      fault: () => () =>
+        withFiles((files) => files.map((file) => ({ ...file, size: 2 ** 63, lfs: undefined, blobId: SHA1 }))),
+      check: (_, failure) => t.regex(failure?.message ?? '', /at most 4 TiB.*9223372036854776000 bytes/),
+    }),
   'lists a name of 70,000 characters': (t) => {
     const long = `${'n'.repeat(70_000)}.gguf`
     return scan(t, {

@@ -23,6 +23,8 @@ use crate::tree;
 
 /// Bounds the memory a wrong server can take; a listing of a million files has about 300 MB.
 const LARGEST_ANSWER: usize = 1 << 30;
+/// A file of more than 4 TiB is none: no store has that much, and nobody could add up the sizes of such files.
+const LARGEST_FILE: u64 = 4 << 40;
 /// An answer that brings less than this (64 KiB) in the time for which a server may be silent is as good as silence.
 const LIFE: usize = 64 << 10;
 
@@ -115,6 +117,10 @@ fn sort_out(siblings: &[Sibling], url: &Url) -> Result<(Vec<ListedFile>, Vec<Str
         let (size, digest) = file.content().ok_or_else(|| {
             no_listing(url, "a size and a digest for every file", &format!("none for {:?}", file.path()))
         })?;
+        if size > LARGEST_FILE {
+            let actual = format!("{size} bytes for {:?}", file.path());
+            return Err(no_listing(url, "files of at most 4 TiB", &actual));
+        }
         Ok(ListedFile { path: file.path().to_owned(), size, digest })
     };
     let mut files = safe.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;

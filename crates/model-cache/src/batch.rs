@@ -1,5 +1,8 @@
 //! The files of one call, brought all at once, with progress.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tabagent_storage::{Files, Key, ManifestFile, ManifestRecord, RepoScope};
@@ -89,11 +92,11 @@ impl Batch {
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        self.files.iter().map(|file| file.size).fold(0, u64::saturating_add)
     }
 
     fn loaded_before(&self) -> u64 {
-        self.states.iter().map(|state| state.downloaded).sum()
+        self.states.iter().map(|state| state.downloaded).fold(0, u64::saturating_add)
     }
 
     /// Changes what is remembered of the commit's quants.

@@ -165,7 +165,8 @@ struct Listing<'a> {
 
 impl Listing<'_> {
     fn quant(&self, probe: &Probe<'_>, quant: ManifestQuant, history: Option<QuantRecord>) -> Quant {
-        let downloaded = chosen(&quant.files, self.states).map(|state| state.downloaded).sum();
+        let downloaded = chosen(&quant.files, self.states).map(|state| state.downloaded);
+        let downloaded = downloaded.fold(0, u64::saturating_add);
         let files = FileList::new(self.files, quant.files);
         let complete = files.iter().all(|file| file.stored);
         let live = !complete && probe.is_downloading(self.scope, &quant.name);
@@ -175,7 +176,7 @@ impl Listing<'_> {
         let error = fault
             .filter(|_| status == QuantStatus::Failed)
             .map(|fault| QuantError { code: fault.code, message: fault.message });
-        let size = files.iter().map(|file| file.size).sum();
+        let size = files.iter().map(|file| file.size).fold(0, u64::saturating_add);
         let (name, format) = (quant.name, quant.format);
         Quant { name, format, status, files, size, downloaded, error, updated_at_ms }
     }

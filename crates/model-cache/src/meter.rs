@@ -44,7 +44,7 @@ impl Meter {
         let slots = (0..loaded.len()).map(|_| None).collect();
         Self {
             slots: Arc::new(Mutex::new(slots)),
-            rate: RateMeter::start(loaded.iter().sum()),
+            rate: RateMeter::start(loaded.iter().copied().fold(0, u64::saturating_add)),
             loaded,
             last: None,
         }
@@ -79,7 +79,7 @@ impl Meter {
     pub(crate) fn report(&mut self, batch: &Batch) {
         let Some(callback) = &batch.options.progress else { return };
         let moving = self.read(batch);
-        let loaded: u64 = self.loaded.iter().sum();
+        let loaded = self.loaded.iter().copied().fold(0, u64::saturating_add);
         // The report at 100 % comes once, when everything is published.
         if self.last == Some(loaded) || loaded == batch.total() {
             return;

@@ -20,7 +20,7 @@ impl Store {
     /// of it when it fails. Until M names the incarnation, the note of a live lease must.
     pub(crate) fn reserve(&self, incarnation: Incarnation, size: u64) -> Result<()> {
         let _room = self.lock_room()?;
-        self.check_room(run_pages(size, 0..chunk_count(size)).iter().sum::<u64>() * CHUNK_PAGE as u64)?;
+        self.check_room(pages(size).saturating_mul(CHUNK_PAGE as u64))?;
         let mut reserved = 0;
         while reserved < chunk_count(size) {
             let end = chunk_count(size).min(reserved + CHUNKS_PER_RESERVE as u64);
@@ -117,8 +117,19 @@ pub(crate) fn chunks_of(incarnation: Incarnation, size: u64) -> impl Iterator<It
 
 /// Pages in the data file of these chunks of a file of `size` bytes.
 fn run_pages(size: u64, chunks: Range<u64>) -> Vec<u64> {
-    let bytes = |n| PAGE_HEADER as u64 + value_length(chunk_length(size, n));
-    chunks.map(|n| bytes(n).div_ceil(CHUNK_PAGE as u64)).collect()
+    chunks.map(|n| chunk_pages(size, n)).collect()
+}
+
+fn chunk_pages(size: u64, n: u64) -> u64 {
+    (PAGE_HEADER as u64 + value_length(chunk_length(size, n))).div_ceil(CHUNK_PAGE as u64)
+}
+
+/// Pages of all chunks of a file. All but the last are equal: the size is a server's word, and takes neither time nor memory here.
+fn pages(size: u64) -> u64 {
+    match chunk_count(size).checked_sub(1) {
+        Some(last) => last * chunk_pages(size, 0) + chunk_pages(size, last),
+        None => 0,
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +178,24 @@ mod tests {
             store.snapshot().unwrap().id() - before
         });
         assert!(states[1] > states[0], "{states:?}");
+    }
+
+    #[test]
+    fn a_size_that_no_disk_has_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = StorageRegistry::new(folder.path()).open("s".as_ref(), StoreOptions::default()).unwrap();
+        for size in [1 << 63, u64::MAX] {
+            let refused = store.reserve(Incarnation::random().unwrap(), size);
+            let needs = matches!(refused, Err(StorageError::NoSpace { needed, .. }) if needed >= size);
+            assert!(needs, "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn pages_are_counted_like_one_chunk_after_the_other() {
+        for size in [0, 1, 70_000, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 17 * CHUNK_SIZE + (20 << 20)] {
+            assert_eq!(pages(size), run_pages(size, 0..chunk_count(size)).iter().sum::<u64>(), "{size}");
+        }
     }
 
     #[test]
