@@ -717,13 +717,13 @@ export declare interface OpenOptions {
     /**
      * Access token; sent to the endpoint's own origin only.
      *
-     * @defaultValue `HF_TOKEN`, else the token file of huggingface_hub
+     * @defaultValue `HF_TOKEN`, else the token file of huggingface_hub; none with `HF_HUB_DISABLE_IMPLICIT_TOKEN`
      */
     token?: string;
     /**
      * Never use the network: what is not stored fails with `ERR_OFFLINE`.
      *
-     * @defaultValue `HF_HUB_OFFLINE`, else `false`
+     * @defaultValue `HF_HUB_OFFLINE`, else `TRANSFORMERS_OFFLINE`, else `false`
      */
     offline?: boolean;
     /**

@@ -37,6 +37,25 @@ test('HF_HUB_OFFLINE is true for 1, ON, YES and TRUE in any case', async (t) => 
   }
 })
 
+test('TRANSFORMERS_OFFLINE counts where HF_HUB_OFFLINE is not set', async (t) => {
+  const offline = async (variables: Record<string, string>) =>
+    (await readEnvironment({}, { ...NO_TOKEN, ...variables })).offline
+  t.true(await offline({ TRANSFORMERS_OFFLINE: '1' }))
+  t.true(await offline({ TRANSFORMERS_OFFLINE: 'yes', HF_HUB_OFFLINE: '' }))
+  t.false(await offline({ TRANSFORMERS_OFFLINE: '1', HF_HUB_OFFLINE: '0' }))
+})
+
+test('with HF_HUB_DISABLE_IMPLICIT_TOKEN no token is read', async (t) => {
+  const home = await makeFolder(t)
+  await writeFile(join(home, 'token'), 'hf_home\n')
+  const all = { HF_TOKEN: 'hf_new', HUGGING_FACE_HUB_TOKEN: 'hf_old', HF_HOME: home }
+  for (const value of ['1', 'true']) {
+    const read = await readEnvironment({}, { ...all, HF_HUB_DISABLE_IMPLICIT_TOKEN: value })
+    t.deepEqual(read, { offline: false })
+  }
+  t.is((await readEnvironment({}, { ...all, HF_HUB_DISABLE_IMPLICIT_TOKEN: '0' })).token, 'hf_new')
+})
+
 test('the token comes from HF_TOKEN, its older name, the token file, in this order', async (t) => {
   const home = await makeFolder(t)
   const file = join(home, 'other')
@@ -86,6 +105,20 @@ test('a wrong HF_ENDPOINT is named, unless an explicit one takes its place', asy
     message: 'HF_ENDPOINT must be an http or https URL, got "hub.example"',
   })
   t.deepEqual(await readEnvironment({ endpoint: 'http://hub' }, wrong), { offline: false })
+})
+
+test('`~` and variables are expanded where huggingface_hub does that', async (t) => {
+  const home = homedir()
+  t.is(hfCacheFolder({ HF_HOME: '~/x' }), join(home, 'x', 'hub'))
+  t.is(hfCacheFolder({ HF_HUB_CACHE: '~' }), home)
+  t.is(hfCacheFolder({ HF_HUB_CACHE: `$A/\${B_1}/$NONE/a~`, A: '/a', B_1: 'b' }), '/a/b/$NONE/a~')
+  t.is(hfCacheFolder({ HUGGINGFACE_HUB_CACHE: '$A', A: '$B', B: 'b' }), '$B', 'once')
+  t.is(hfCacheFolder({ XDG_CACHE_HOME: '~/c' }), join(home, 'c', 'huggingface', 'hub'))
+  t.is(hfCacheFolder({ HF_HUB_CACHE: '~nobody-at-all/x' }), '~nobody-at-all/x')
+  const folder = await makeFolder(t)
+  await writeFile(join(folder, 'token'), 'hf_there\n')
+  const read = await readEnvironment({}, { HF_TOKEN_PATH: `\${WHERE}/token`, WHERE: folder })
+  t.is(read.token, 'hf_there')
 })
 
 test('the cache folder of huggingface_hub is where that looks for it', (t) => {

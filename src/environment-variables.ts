@@ -35,7 +35,7 @@ export async function readEnvironment(
     ...(proxy !== undefined && { proxy }),
     ...(noProxy !== undefined && { noProxy }),
     ...(certificateAuthority !== undefined && { certificateAuthority }),
-    offline: isTrue(variables['HF_HUB_OFFLINE']),
+    offline: isTrue(nonEmpty(variables['HF_HUB_OFFLINE']) ?? variables['TRANSFORMERS_OFFLINE']),
   }
 }
 
@@ -47,7 +47,7 @@ export async function defaultFolder(): Promise<string> {
 
 /** The folder in which huggingface_hub keeps what it downloads. */
 export function hfCacheFolder(variables: Variables = process.env): string {
-  const named = nonEmpty(variables['HF_HUB_CACHE']) ?? nonEmpty(variables['HUGGINGFACE_HUB_CACHE'])
+  const named = readPath(variables, 'HF_HUB_CACHE') ?? readPath(variables, 'HUGGINGFACE_HUB_CACHE')
   return named ?? join(hfHome(variables), 'hub')
 }
 
@@ -57,8 +57,12 @@ function readEndpoint(variables: Variables): string | undefined {
   return endpoint
 }
 
-/** HF_TOKEN, then its older name, then the token file; surrounding white space never belongs to a token. */
+/**
+ * HF_TOKEN, then its older name, then the token file; surrounding white space never belongs to a token. None at all where
+ * only a token that is passed may be sent.
+ */
 async function readToken(variables: Variables): Promise<string | undefined> {
+  if (isTrue(variables['HF_HUB_DISABLE_IMPLICIT_TOKEN'])) return undefined
   const named = nonEmpty(variables['HF_TOKEN']) ?? nonEmpty(variables['HUGGING_FACE_HUB_TOKEN'])
   if (named !== undefined) return named
   const text = await readFile(tokenFile(variables), 'utf8').catch(() => undefined)
@@ -66,12 +70,19 @@ async function readToken(variables: Variables): Promise<string | undefined> {
 }
 
 function tokenFile(variables: Variables): string {
-  return nonEmpty(variables['HF_TOKEN_PATH']) ?? join(hfHome(variables), 'token')
+  return readPath(variables, 'HF_TOKEN_PATH') ?? join(hfHome(variables), 'token')
 }
 
 function hfHome(variables: Variables): string {
-  const cacheHome = nonEmpty(variables['XDG_CACHE_HOME']) ?? join(homedir(), '.cache')
-  return nonEmpty(variables['HF_HOME']) ?? join(cacheHome, 'huggingface')
+  const cacheHome = readPath(variables, 'XDG_CACHE_HOME') ?? join(homedir(), '.cache')
+  return readPath(variables, 'HF_HOME') ?? join(cacheHome, 'huggingface')
+}
+
+/** A path that huggingface_hub reads: a shell that did not expand `~` and variables in it is made up for. */
+function readPath(variables: Variables, name: string): string | undefined {
+  const path = nonEmpty(variables[name])?.replace(/^~(?=$|[/\\])/, () => homedir())
+  const named = process.platform === 'win32' ? /\$(\w+)|\$\{([^}]*)\}|%([^%]+)%/g : /\$(\w+)|\$\{([^}]*)\}/g
+  return path?.replace(named, (found, ...names) => variables[names.find(Boolean)] ?? found)
 }
 
 /** As curl and Python read them. A request header `Proxy` reaches CGI programs as HTTP_PROXY: there it names no proxy. */

@@ -107,7 +107,10 @@ test('offline: what is missing, and what to leave out', async (t) => {
   ]) {
     const { status, stderr } = await bench.run(...args, '--offline')
     t.is(status, 1)
-    t.regex(stderr, /^ERR_OFFLINE: .*\n {2}Leave out --offline, and unset HF_HUB_OFFLINE\.$/m)
+    t.regex(
+      stderr,
+      /^ERR_OFFLINE: .*\n {2}Leave out --offline, and unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE\.$/m,
+    )
   }
   t.is(bench.hub.log.records.length, 0)
 })

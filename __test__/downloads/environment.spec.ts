@@ -27,6 +27,22 @@ async function fetchWith(t: ExecutionContext, endpoint: string, variables: Recor
 
 const FILES = { 'acme/model': { 'model.gguf': 'weights' } }
 
+test('a token of the environment is not sent where HF_HUB_DISABLE_IMPLICIT_TOKEN forbids it', async (t) => {
+  const { hub } = await startHub(t, FILES, { tokens: ['hf_t'] })
+  const sent = () => new Set(hub.log.filter({ origin: 'api' }).map(({ authorization }) => authorization))
+  t.is(await fetchWith(t, hub.url, {}), 'weights')
+  t.deepEqual(sent(), new Set([true]))
+  hub.log.clear()
+  t.is(await fetchWith(t, hub.url, { HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' }), 'weights')
+  t.deepEqual(sent(), new Set([false]))
+})
+
+test('TRANSFORMERS_OFFLINE keeps it from the network', async (t) => {
+  const { hub } = await startHub(t, FILES)
+  await t.throwsAsync(fetchWith(t, hub.url, { TRANSFORMERS_OFFLINE: '1' }), { message: /ERR_OFFLINE/ })
+  t.is(hub.log.records.length, 0)
+})
+
 test('HTTP_PROXY and ALL_PROXY are used for http, in either case, but for what NO_PROXY names', async (t) => {
   const { hub } = await startHub(t, FILES, { tokens: ['hf_t'] })
   const proxy = await startProxy(t)

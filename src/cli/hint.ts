@@ -35,7 +35,7 @@ const HINTS: Partial<Record<ErrorCode, Hint>> = {
   ERR_UNAUTHORIZED: (_, situation) => passToken(situation),
   ERR_RATE_LIMITED: ({ retryAfter }) =>
     retryAfter === undefined ? [] : [`The endpoint asks to wait ${formatDuration(retryAfter)}.`],
-  ERR_OFFLINE: () => ['Leave out --offline, and unset HF_HUB_OFFLINE.'],
+  ERR_OFFLINE: () => ['Leave out --offline, and unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE.'],
   ERR_NO_SPACE: ({ needed, available }, { options }) => [
     ...(needed === undefined || available === undefined
       ? []

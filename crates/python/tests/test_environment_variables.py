@@ -12,8 +12,21 @@ from tabagent_model_cache import InvalidArgumentError, ModelCache
 from tabagent_model_cache import environment_variables as environment
 
 
-def test_both_languages_have_the_same_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"HF_HOME": "~/x"},
+        {"HF_HUB_CACHE": "${NAMED}/$NONE", "NAMED": "/named"},
+        {"HUGGINGFACE_HUB_CACHE": "~"},
+        {"XDG_CACHE_HOME": "~/$NAMED", "NAMED": "named"},
+    ],
+)
+def test_both_languages_have_the_same_folder(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {"XDG_CACHE_HOME": str(tmp_path), **variables}.items():
+        monkeypatch.setenv(name, value)
     module = (ROOT / "dist" / "environment-variables.js").as_uri()
     program = f"const m = await import('{module}'); console.log(await m.defaultFolder()); console.log(m.hfCacheFolder())"
     answer = subprocess.run(
@@ -32,6 +45,18 @@ def test_a_token_is_a_variable_or_a_file(tmp_path: Path) -> None:
     assert environment.read_token({**home, "HUGGING_FACE_HUB_TOKEN": "old"}) == "old"
     assert environment.read_token({**home, "HUGGING_FACE_HUB_TOKEN": "old", "HF_TOKEN": " new "}) == "new"
     assert environment.read_token({**home, "HF_TOKEN_PATH": str(tmp_path / "none")}) is None
+
+
+def test_variables_of_huggingface_hub_mean_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-file")
+    monkeypatch.setenv("WHERE", str(tmp_path))
+    named = {"HF_TOKEN_PATH": "$WHERE/token"}
+    assert environment.read_token(named) == "from-file"
+    assert environment.read_token({**named, "HF_HUB_DISABLE_IMPLICIT_TOKEN": "true"}) is None
+    assert environment.read_token({"HF_TOKEN": "new", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}) is None
+    assert environment.hf_cache_folder({"HF_HOME": "~/x"}) == Path.home() / "x" / "hub"
+    assert environment.read_offline({"TRANSFORMERS_OFFLINE": "1"})
+    assert not environment.read_offline({"TRANSFORMERS_OFFLINE": "1", "HF_HUB_OFFLINE": "0"})
 
 
 def test_proxies_are_read_as_curl_does() -> None:

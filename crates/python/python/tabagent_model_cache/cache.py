@@ -76,8 +76,10 @@ class ModelCache(Closing):
 
         - `path`: `MODEL_CACHE_DIR`, else `tabagent/model-cache` in the platform's cache directory.
         - `endpoint`: `HF_ENDPOINT`, else `https://huggingface.co`.
-        - `token`: `HF_TOKEN`, else the token file of huggingface_hub; sent to the endpoint's own origin only.
-        - `offline`: `HF_HUB_OFFLINE`. Never use the network: what is not stored fails with `OfflineError`.
+        - `token`: `HF_TOKEN`, else the token file of huggingface_hub; none with `HF_HUB_DISABLE_IMPLICIT_TOKEN`. Sent to the
+          endpoint's own origin only.
+        - `offline`: `HF_HUB_OFFLINE`, else `TRANSFORMERS_OFFLINE`. Never use the network: what is not stored fails with
+          `OfflineError`.
         - `read_only`: downloads and removals fail with `ReadOnlyError`; the store must exist.
         - `zero_copy`: hand out the stored bytes themselves instead of copies.
         - `connections`: of all downloads together, 1 to 64. Default 8.

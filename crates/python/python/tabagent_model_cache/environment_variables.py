@@ -30,12 +30,16 @@ def read_endpoint(variables: Variables = os.environ) -> str | None:
 
 
 def read_token(variables: Variables = os.environ) -> str | None:
-    """`HF_TOKEN`, then its older name, then the token file; white space around it never belongs to a token."""
+    """`HF_TOKEN`, then its older name, then the token file; white space around it never belongs to a token.
+
+    None at all where only a token that is passed may be sent.
+    """
+    if _is_true(variables, "HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+        return None
     named = _named(variables, "HF_TOKEN") or _named(variables, "HUGGING_FACE_HUB_TOKEN")
     if named:
         return named
-    file = _named(variables, "HF_TOKEN_PATH")
-    path = Path(file) if file else _hf_home(variables) / "token"
+    path = _path(variables, "HF_TOKEN_PATH") or _hf_home(variables) / "token"
     try:
         return path.read_text("utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
@@ -43,8 +47,9 @@ def read_token(variables: Variables = os.environ) -> str | None:
 
 
 def read_offline(variables: Variables = os.environ) -> bool:
-    """`HF_HUB_OFFLINE`."""
-    return (_named(variables, "HF_HUB_OFFLINE") or "").upper() in {"1", "ON", "YES", "TRUE"}
+    """`HF_HUB_OFFLINE`, else `TRANSFORMERS_OFFLINE`."""
+    name = "HF_HUB_OFFLINE" if _named(variables, "HF_HUB_OFFLINE") else "TRANSFORMERS_OFFLINE"
+    return _is_true(variables, name)
 
 
 def read_proxies(variables: Variables = os.environ) -> dict[str, str]:
@@ -77,16 +82,13 @@ def read_authorities(variables: Variables = os.environ) -> list[Path]:
 
 def hf_cache_folder(variables: Variables = os.environ) -> Path:
     """The folder in which huggingface_hub keeps what it downloads."""
-    named = _named(variables, "HF_HUB_CACHE") or _named(variables, "HUGGINGFACE_HUB_CACHE")
-    return Path(named) if named else _hf_home(variables) / "hub"
+    named = _path(variables, "HF_HUB_CACHE") or _path(variables, "HUGGINGFACE_HUB_CACHE")
+    return named or _hf_home(variables) / "hub"
 
 
 def _hf_home(variables: Variables) -> Path:
-    named = _named(variables, "HF_HOME")
-    if named:
-        return Path(named)
-    cache = _named(variables, "XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "huggingface"
+    cache = _path(variables, "XDG_CACHE_HOME") or Path.home() / ".cache"
+    return _path(variables, "HF_HOME") or cache / "huggingface"
 
 
 def _cache_directory(variables: Variables) -> Path:
@@ -97,6 +99,17 @@ def _cache_directory(variables: Variables) -> Path:
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "tabagent" / "Cache"
     cache = variables.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "tabagent"
+
+
+def _path(variables: Variables, name: str) -> Path | None:
+    """A path that huggingface_hub reads: a shell that did not expand `~` and variables in it is made up for."""
+    named = _named(variables, name)
+    # `Path.expanduser` fails where there is no such user; huggingface_hub then takes the name as it is.
+    return Path(os.path.expandvars(os.path.expanduser(named))) if named else None  # noqa: PTH111
+
+
+def _is_true(variables: Variables, name: str) -> bool:
+    return (_named(variables, name) or "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def _either(variables: Variables, name: str) -> str | None:
