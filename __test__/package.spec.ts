@@ -29,6 +29,17 @@ test('the adapter of ONNX Runtime is part of it, and says what to install', asyn
   t.regex(stdout, /^ERR_IO onnxruntime-node cannot be loaded: install it/)
 })
 
+test('its source maps have their sources, which are not packed beside them', async (t) => {
+  const dist = join(await installPacked(t), 'node_modules', '@tabagent', 'model-cache', 'dist')
+  const maps = (await readdir(dist, { recursive: true })).filter((path) => path.endsWith('.js.map'))
+  t.true(maps.length > 50)
+  for (const path of maps) {
+    const { sources, sourcesContent } = JSON.parse(await readFile(join(dist, path), 'utf8'))
+    const contents = sources.map((_: string, index: number) => typeof sourcesContent?.[index])
+    t.deepEqual(contents, ['string'], path)
+  }
+})
+
 test('one package folder per target, of the version and with the file that the loader asks for', async (t) => {
   const { name, version, napi } = JSON.parse(await readFile('package.json', 'utf8'))
   const loader = await readFile('dist/binding.cjs', 'utf8')
