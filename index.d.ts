@@ -488,9 +488,9 @@ export declare class ModelCache implements AsyncDisposable {
     /**
      * Reads what a safetensors, GGUF or ONNX file says of itself: its tensors with their places, and its metadata. Of a file that is
      * not stored only the bytes that say so are fetched, in as few requests as its format allows (of ONNX the bytes between the
-     * weights, up to some hundred requests); they are kept, and a download does not fetch them again. For that the store takes room
-     * for the whole file, which `removeQuant` or `prune` give back; where there is none, nothing is kept. Files under 64 KiB and those
-     * with a git digest are downloaded. What was read of a file that is not stored is checked against no digest.
+     * weights, up to some hundred requests); they are kept, and a download does not fetch them again. They take their own room
+     * on the disk, but where there is none for the whole file nothing is kept. Files under 64 KiB and those with a git digest are
+     * downloaded. What was read of a file that is not stored is checked against no digest.
      *
      * Fails with what `scanRepo` fails with, and `ERR_FILE_NOT_FOUND`; `ERR_INVALID_ARGUMENT` also for a file that is none of
      * these, or is damaged in the repository itself.

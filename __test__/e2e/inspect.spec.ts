@@ -14,6 +14,7 @@ const SAFETENSORS = safetensorsFile({
   'norm.weight': { dtype: 'F32', shape: [1024], bytes: 4096 },
   'head.weight': { dtype: 'F32', shape: [256, 1024], bytes: MIB },
 })
+const LARGE = safetensorsFile({ weight: { dtype: 'F32', shape: [16, MIB], bytes: 64 * MIB } })
 const GGUF = ggufFile('llama', 30_000, 8192)
 const WEIGHTS = ['a', 'b', 'c', 'd'].map((name) => rawTensor(name, randomBytes(MIB, name)))
 const ONNX = model(
@@ -68,6 +69,18 @@ for (const [path, bytes] of Object.entries(FILES)) {
     t.deepEqual(await cache.inspect(REPO, path), before)
   })
 }
+
+test('an inspection takes no more of the disk than what it read', async (t) => {
+  const { cache, hub } = await openStore(t, { 'model.safetensors': LARGE })
+  await cache.inspect(REPO, 'model.safetensors')
+  const { partialBytes, diskBytes } = cache.stats()
+  t.is(partialBytes, 64 << 10)
+  t.true(diskBytes < 16 * MIB, `${diskBytes} bytes`)
+  hub.log.clear()
+  await cache.downloadFile(REPO, 'model.safetensors')
+  t.true(cache.stats().diskBytes > 64 * MIB)
+  t.deepEqual((await cache.verify()).damaged, [])
+})
 
 test('tensors are where the inspection says, in every format', async (t) => {
   const { cache } = await openStore(t, FILES)

@@ -164,8 +164,8 @@ impl HeaderRanges {
         Ok(())
     }
 
-    /// What was fetched becomes part of the download, where that is possible without waiting and without removing anything: the whole
-    /// file needs its room for that.
+    /// What was fetched becomes part of the download, where that is possible without waiting and without removing anything: there must
+    /// be room for the whole file, although it is not kept.
     async fn keep(self) -> Result<()> {
         if self.fetched.is_empty() || self.inner.is_read_only() {
             return Ok(());
@@ -187,6 +187,8 @@ impl HeaderRanges {
         }
         let Some(lease) = store.try_lease(&self.name()?)? else { return Ok(()) };
         let writer = store.writer(lease, self.file.size, self.file.digest()?)?;
+        // A look at a header must not cost the disk a whole file.
+        writer.yield_room();
         self.fetched.iter().try_for_each(|range| self.write(&writer, range))
     }
 

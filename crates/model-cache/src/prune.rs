@@ -123,7 +123,7 @@ fn excess(inner: &Inner, limit: Option<u64>, gone: u64) -> Result<u64> {
     Ok((usage.bytes + usage.partial_bytes).saturating_sub(gone).saturating_sub(limit))
 }
 
-/// A partial download has room for the whole of its file.
+/// A partial download has room for the whole of its file, but for one that an inspection began.
 fn bytes_of(orphans: &Orphans, partials: &[StalePartial]) -> u64 {
     orphans.bytes() + partials.iter().map(|partial| partial.size).sum::<u64>()
 }

@@ -40,6 +40,7 @@ mod lock_folder;
 mod lost;
 mod mapping;
 mod mend;
+mod missing_room;
 mod mutex;
 mod orphan;
 mod owned_bytes;

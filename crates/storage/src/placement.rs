@@ -86,7 +86,7 @@ impl Placement {
     }
 
     /// Offset in the data file and length of the parts of a range of the blob.
-    fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = (u64, usize)> {
+    pub(crate) fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = (u64, usize)> {
         let pieces = self.chunks.pieces(range).into_iter();
         pieces.map(|piece| (piece.offset, usize::try_from(piece.length).unwrap_or(usize::MAX)))
     }

@@ -23,10 +23,10 @@ use crate::store::Store;
 const MARGIN: u64 = 256 << 20;
 
 /// Allocation stops when the file system would have less than this (32 MiB): it is never filled up from here.
-const FLOOR: u64 = 32 << 20;
+pub(crate) const FLOOR: u64 = 32 << 20;
 
 /// Bytes allocated between two looks at the free space.
-const STEP: u64 = 64 << 20;
+pub(crate) const STEP: u64 = 64 << 20;
 
 /// What the trees of one transaction may take beyond its chunks.
 const TREES: u64 = 64 * CHUNK_PAGE as u64;
@@ -55,11 +55,11 @@ impl Store {
         self.enough(needed, self.available()?)
     }
 
-    fn available(&self) -> Result<u64> {
+    pub(crate) fn available(&self) -> Result<u64> {
         platform::available(self.root()).map_err(|e| StorageError::io("ask for free space", self.root(), e))
     }
 
-    fn enough(&self, needed: u64, available: u64) -> Result<()> {
+    pub(crate) fn enough(&self, needed: u64, available: u64) -> Result<()> {
         if available >= needed {
             return Ok(());
         }

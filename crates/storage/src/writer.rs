@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -34,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) expected: Digest,
     size: u64,
     resumed_from: u64,
+    /// What is missing at the end needs no room until somebody goes on.
+    pub(crate) yields_room: AtomicBool,
     // Field order is load-bearing: the lease is freed last but for the store, whose environments everything above needs.
     lease: Lease,
     pub(crate) store: Arc<Store>,
@@ -79,7 +82,10 @@ impl Store {
         let resumed_from = work.as_ref().map_or(size, |work| work.ledger.covered());
         lease.show(|| resumed_from);
         let store = Arc::clone(self);
-        Ok(BlobWriter { inner: Arc::new(Inner { work, expected, size, resumed_from, lease, store }) })
+        let yields_room = AtomicBool::new(false);
+        Ok(BlobWriter {
+            inner: Arc::new(Inner { work, expected, size, resumed_from, yields_room, lease, store }),
+        })
     }
 
     fn start_work(
@@ -91,7 +97,9 @@ impl Store {
     ) -> Result<Work> {
         let name = *lease.name();
         let provisional = matches!(expected, Digest::GitSha1(_));
-        let (incarnation, placement, segments) = match self.resume(lease, size, record)? {
+        let found = self.resume(lease, size, record)?;
+        let resumes = found.is_some();
+        let (incarnation, placement, segments) = match found {
             Some(found) => found,
             None => self.begin(lease, size, provisional)?,
         };
@@ -99,6 +107,9 @@ impl Store {
         let (journal, claimed) = Journal::open(self.journal_path(&name), &incarnation);
         let ledger = Arc::new(Ledger::new(identity, &segments, &claimed));
         let (placement, journal) = (Arc::new(placement), Arc::new(journal));
+        if resumes {
+            self.take_missing(&ledger, &placement)?;
+        }
         self.syncer.register(&ledger, &placement)?;
         let hasher = Arc::new(Hasher::new(
             Arc::clone(&ledger),
@@ -289,6 +300,10 @@ impl Drop for Inner {
             // What cannot be recorded now is fetched again. The lease is freed only afterwards, so no later holder's record is
             // overwritten.
             self.store.syncer.retire(&work.ledger);
+        }
+        if self.yields_room.load(Ordering::Relaxed) {
+            // It costs disk space, not correctness, where it fails.
+            self.store.give_back_missing(&work.ledger, &work.placement).ok();
         }
     }
 }

@@ -245,9 +245,9 @@ class ModelCache(Closing):
     def inspect(self, repo: str, path: str, *, revision: str | None = None) -> Inspection:
         """Read what a safetensors, GGUF or ONNX file says of itself: its tensors with their places, and its metadata.
 
-        Of a file that is not stored only the bytes that say so are fetched, and kept: a download does not fetch them again. For
-        that the store takes room for the whole file, which `remove_quant` or `prune` give back. Files under 64 KiB and those with
-        a git digest are downloaded. Fails as `scan_repo` does, with `ModelFileNotFoundError`, and with `InvalidArgumentError` for
+        Of a file that is not stored only the bytes that say so are fetched, and kept: a download does not fetch them again. They
+        take their own room on the disk, but where there is none for the whole file nothing is kept. Files under 64 KiB and those
+        with a git digest are downloaded. Fails as `scan_repo` does, with `ModelFileNotFoundError`, and with `InvalidArgumentError` for
         a file that is none of these, or is damaged in the repository itself.
         """
         return to_inspection(self._native.inspect(repo, path, revision))
