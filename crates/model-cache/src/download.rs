@@ -33,16 +33,19 @@ pub(crate) async fn quant(
     .await?;
     let mut batch =
         Batch::open(&inner, &record, Some(found.name.clone()), found.files.clone(), &options).await?;
-    if batch.is_stored() {
+    // Until the result is read: it says what this call has brought.
+    let _presence = if batch.is_stored() {
         batch.report_all();
+        None
     } else {
         inner.check_writable()?;
         let asked = found.clone();
-        let _presence = batch.remember(move |history| history.begin(&asked)).await?;
-        // Nobody removes the quant from here on; what is there is looked at again.
+        let presence = batch.remember(move |history| history.begin(&asked)).await?;
+        // Whoever removes sees the announcement from here on, in the transaction that forgets; what is there is looked at again.
         batch = Batch::open(&inner, &record, Some(found.name.clone()), found.files.clone(), &options).await?;
         bring(&batch, found).await?;
-    }
+        Some(presence)
+    };
     note_complete(&batch).await?;
     let revision = options.revision.unwrap_or_else(|| MAIN.to_owned());
     blocking(inner.tasks.token(), move || {

@@ -102,16 +102,17 @@ impl Plan {
         inner.read(|txn| Self::new(inner, &probe, txn, claim)?.choose(txn, enough))
     }
 
-    /// Removes it. What is downloaded meanwhile stays, and so does a commit with a quant that is used or kept meanwhile: that is
-    /// looked at again in the transaction that forgets it. Takes out of the plan what stays.
+    /// Removes it. A commit stays with a quant that is used or kept meanwhile, or when a download that has begun meanwhile needs what
+    /// was to go: that is looked at again in the transaction that forgets it. Takes out of the plan what stays.
     pub(crate) fn carry_out(&mut self, inner: &Inner) -> Result<RemoveReport> {
         let mut report = RemoveReport::default();
         for commit in self.commits.iter().filter(|commit| !commit.quants.is_empty()) {
             let names = commit.quants.keys().cloned().collect();
             let still = |txn: &WriteTransaction<'_>| commit.is_unchanged(txn);
-            match forget(inner, commit.scope.clone(), commit.paths.clone(), names, still)? {
-                Some(removed) => report = merged(report, removed),
-                None => self.quants.retain(|(repo, quant)| !commit.has(repo, quant)),
+            match forget(inner, commit.scope.clone(), commit.paths.clone(), names, still) {
+                Ok(Some(removed)) => report = merged(report, removed),
+                Err(error) if !matches!(error, Error::InUse { .. }) => return Err(error),
+                _ => self.quants.retain(|(repo, quant)| !commit.has(repo, quant)),
             }
         }
         Ok(report)

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use tabagent_hub::quant::Hints;
 use tabagent_storage::{
-    Digest, Files, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests, QuantRecord, Quants,
-    RepoScope, StorageRegistry,
+    Digest, Files, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests, Presence, QuantRecord,
+    Quants, RepoScope, StorageRegistry,
 };
 
 use crate::history::History;
@@ -65,6 +65,12 @@ pub(crate) fn remembered(inner: &Inner, scope: &RepoScope) -> Vec<String> {
 /// Remembers of the one quant that it is complete.
 pub(crate) fn complete(inner: &Inner, scope: &RepoScope, record: &ManifestRecord) {
     History { store: &inner.store, record, scope, keep: None }.complete(&record.quants[0].files).unwrap();
+}
+
+/// A download of the quant that has just begun, and lasts until this is dropped.
+pub(crate) fn begin(inner: &Inner, scope: &RepoScope, quant: &ManifestQuant) -> Presence {
+    let record = inner.store.read(|txn| txn.get::<Manifests>(&Key::manifest(scope))).unwrap().unwrap();
+    History { store: &inner.store, record: &record, scope, keep: None }.begin(quant).unwrap()
 }
 
 /// A file that has these bytes, as a listing has it.

@@ -1,5 +1,6 @@
 //! Removing files, quants and repositories. Views of what is removed stay valid.
 
+mod live;
 #[cfg(test)]
 mod tests;
 
@@ -80,7 +81,6 @@ fn file_once(inner: &Inner, scope: &RepoScope, path: &str) -> Result<Option<Remo
     })?;
     let quants: BTreeSet<String> =
         record.iter().flat_map(|record| quants_with(record, path)).map(str::to_owned).collect();
-    refuse_live(inner, scope, &quants)?;
     forget(inner, scope.clone(), BTreeSet::from([path.to_owned()]), quants, |txn| {
         sorting::is_current(txn, scope, sorting.as_ref())
     })
@@ -116,7 +116,6 @@ fn quant_once(
         Ok((record, name, sorting))
     })?;
     let scope = scope_of(&inner.endpoint, &record);
-    refuse_live(inner, &scope, [&name])?;
     let (paths, kept) = only_of_quant(inner, &record, &name)?;
     let partial = partial_names(&record, &paths)?;
     let quants = BTreeSet::from([name]);
@@ -148,7 +147,7 @@ pub(crate) async fn repo(inner: Arc<Inner>, repo: String, revision: Option<Strin
 }
 
 /// Forgets paths and quants of one commit if `still` says so in the transaction that does it, and removes the bytes nobody uses any
-/// more.
+/// more. [`Error::InUse`] when a download needs one of them.
 pub(crate) fn forget(
     inner: &Inner,
     scope: RepoScope,
@@ -231,7 +230,7 @@ fn manifests_of(inner: &Inner, repo: &str, revision: Option<&str>) -> Result<Vec
     if records.is_empty() { Err(not_here(repo, revision.unwrap_or("any revision"))) } else { Ok(records) }
 }
 
-/// A running download takes what was stored when it began for granted.
+/// Before anything of several commits goes.
 fn refuse_live<'a>(
     inner: &Inner,
     scope: &RepoScope,
@@ -241,11 +240,7 @@ fn refuse_live<'a>(
     let Some(live) = quants.into_iter().find(|quant| probe.is_downloading(scope, quant)) else {
         return Ok(());
     };
-    Err(Error::InUse {
-        repo: scope.repo.clone(),
-        what: format!("quant {live}"),
-        reason: "a process is downloading it; stop that download first".to_owned(),
-    })
+    Err(live::refused(scope, live))
 }
 
 /// The quant's paths that no other complete or running quant of the commit needs, and the ones that stay.
@@ -294,6 +289,16 @@ fn remove_commit(inner: &Inner, record: &ManifestRecord) -> Result<RemoveReport>
 /// Blobs and the path of a file that has them.
 type Blobs = HashMap<BlobName, String>;
 
+/// What became of the transaction of a removal.
+enum Outcome {
+    /// So many files are forgotten, and these blobs with them.
+    Forgotten((u64, Blobs)),
+    /// Nothing: it is no longer as it was when that was decided.
+    Changed,
+    /// Nothing: a download of this quant needs what was to go.
+    Needed(String),
+}
+
 /// One commit's part of a removal.
 struct Removal<'a> {
     inner: &'a Inner,
@@ -328,7 +333,8 @@ impl<'a> Removal<'a> {
         Ok(self.run_if(|_| Ok(true))?.unwrap_or_default())
     }
 
-    /// M first, then the blobs nobody uses any more. `None`, and nothing done, unless `still` says yes.
+    /// M first, then the blobs nobody uses any more. `None`, and nothing done, unless `still` says yes; refused while a download
+    /// needs what goes.
     fn run_if(
         self,
         still: impl Fn(&WriteTransaction<'_>) -> tabagent_storage::Result<bool>,
@@ -336,9 +342,20 @@ impl<'a> Removal<'a> {
         let store: &Arc<Store> = &self.inner.store;
         // Before anything is forgotten: what would be left then is only prune's to find.
         store.check_tree_room()?;
-        let forgotten =
-            store.write(|txn| if still(txn)? { self.forget_records(txn).map(Some) } else { Ok(None) })?;
-        let Some((files, mut blobs)) = forgotten else { return Ok(None) };
+        let outcome = store.write(|txn| {
+            if !still(txn)? {
+                return Ok(Outcome::Changed);
+            }
+            match self.live_quant(txn)? {
+                Some(quant) => Ok(Outcome::Needed(quant)),
+                None => self.forget_records(txn).map(Outcome::Forgotten),
+            }
+        })?;
+        let (files, mut blobs) = match outcome {
+            Outcome::Forgotten(gone) => gone,
+            Outcome::Changed => return Ok(None),
+            Outcome::Needed(quant) => return Err(live::refused(&self.scope, &quant)),
+        };
         blobs.extend(self.partial);
         let names: Vec<BlobName> = blobs.keys().copied().collect();
         let freed = store.remove_blobs(&names)?;

@@ -22,6 +22,12 @@ impl Activity {
         self.announcements.contains(&announcement(name))
     }
 
+    /// Whether anything is announced.
+    #[must_use]
+    pub fn announces_any(&self) -> bool {
+        !self.announcements.is_empty()
+    }
+
     /// Bytes of a blob that the holder of its lease has, durable or not; `None` when nobody holds it or the holder did not say.
     #[must_use]
     pub fn leased_bytes(&self, name: &BlobName) -> Option<u64> {

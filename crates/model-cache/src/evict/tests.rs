@@ -1,8 +1,8 @@
-use tabagent_storage::{Blobs, Digest, QuantRecord, Quants};
+use tabagent_storage::{Blobs, Digest, ManifestQuant, QuantRecord, Quants};
 
 use super::*;
 use crate::clock::now_ms;
-use crate::fixture::{complete, is_stored, listed, open, put, remembered, rename, scan};
+use crate::fixture::{begin, complete, is_stored, listed, open, put, remembered, rename, scan};
 
 /// Bytes of each quant's one file.
 const SIZE: u64 = 100_000;
@@ -105,6 +105,27 @@ fn what_gets_another_name_between_plan_and_removal_goes_by_that_name() {
     .unwrap();
     assert_eq!((plans, stored(&inner, &scopes)), (2, [false, true, true]));
     assert!(remembered(&inner, &scopes[0]).is_empty());
+}
+
+#[test]
+fn what_a_download_that_begins_between_plan_and_removal_takes_for_granted_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = open(&folder);
+    let scopes = three(&inner);
+    let key = Key::manifest(&scopes[0]);
+    let mut record = inner.store.read(|txn| txn.get::<Manifests>(&key)).unwrap().unwrap();
+    record.files.push(listed("more", 9, Digest::Sha256([9; 32])));
+    let larger = ManifestQuant { name: "q8".to_owned(), format: "gguf".to_owned(), files: vec![0, 1] };
+    record.quants.push(larger.clone());
+    inner.store.write(|txn| txn.put::<Manifests>(&key, &record)).unwrap();
+    let mut download = None;
+    make_room_for_one(&inner, |plan| {
+        if plan == 0 {
+            download = Some(begin(&inner, &scopes[0], &larger));
+        }
+    })
+    .unwrap();
+    assert_eq!(stored(&inner, &scopes), [true, false, true]);
 }
 
 #[test]
