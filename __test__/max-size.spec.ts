@@ -2,7 +2,7 @@ import { ModelCache } from '@tabagent/model-cache'
 import test from 'ava'
 import { makeFolder } from './support/folder.js'
 import { startHub } from './support/hub.js'
-import { onnxFiles } from './support/repository.js'
+import { onnxFiles, writeFiles } from './support/repository.js'
 import { openStore, REPO } from './support/store.js'
 
 const SIZE = 1 << 20
@@ -76,6 +76,25 @@ test('what goes takes no file that the new quant needs', async (t) => {
   await cache.downloadQuant(REPO, 'fp32')
   await cache.downloadQuant(REPO, 'q4')
   t.deepEqual(stored(cache), ['q4'])
+})
+
+test('what goes takes no bytes that the new quant needs, though it had them under another commit', async (t) => {
+  const weights = { size: SIZE, seed: 'weights' }
+  const { cache, hub } = await openStore(
+    t,
+    { 'm-Q4_K_M.gguf': weights, 'config.json': { size: SIZE, seed: 'old' } },
+    { maxSize: TWO },
+  )
+  await cache.downloadQuant(REPO, 'Q4_K_M')
+  const moved = await makeFolder(t)
+  await writeFiles(moved, { 'm-Q4_K_M.gguf': weights, 'config.json': { size: SIZE, seed: 'new' } })
+  hub.setRevision(REPO, 'main', moved)
+  await cache.scanRepo(REPO)
+  hub.log.clear()
+  await cache.downloadQuant(REPO, 'Q4_K_M')
+  t.deepEqual(stored(cache), ['Q4_K_M'])
+  t.deepEqual(hub.log.filter({ path: /m-Q4_K_M/ }), [])
+  t.is(cache.stats().bytes, 2 * SIZE)
 })
 
 test('bytes that two repositories share are free when both are gone', async (t) => {

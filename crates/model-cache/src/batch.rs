@@ -162,11 +162,12 @@ impl Batch {
     /// Room for everything that is missing, before the first byte.
     async fn check_room(&self) -> Result<()> {
         let needed = self.total().saturating_sub(self.loaded_before());
-        let (inner, scope, places) = (Arc::clone(&self.inner), self.scope.clone(), self.places.clone());
+        let (inner, scope) = (Arc::clone(&self.inner), self.scope.clone());
+        let (places, files) = (self.places.clone(), self.files.clone());
         blocking(self.inner.tasks.token(), move || {
             // Without the network nothing comes that could need the room.
             if let Some(limit) = inner.options.max_size.filter(|_| !inner.options.offline) {
-                make_room(&inner, limit, needed, &Claim { scope: &scope, places: &places })?;
+                make_room(&inner, limit, needed, &Claim { scope: &scope, places: &places, files: &files })?;
             }
             Ok(inner.store.check_room(needed)?)
         })

@@ -4,11 +4,12 @@ mod commit;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use tabagent_storage::{
-    BlobName, Key, Manifests, ReadTransaction, RepoScope, StorageError, Uses, WriteTransaction,
+    BlobName, BlobState, Blobs, Files, Key, ManifestFile, Manifests, ReadTransaction, RepoScope,
+    StorageError, Uses, WriteTransaction,
 };
 
 use self::commit::{Candidate, Commit};
@@ -16,12 +17,37 @@ use crate::error::{Error, Result};
 use crate::inner::Inner;
 use crate::remove::{RemoveReport, forget, merged};
 use crate::status::Probe;
+use crate::transfer::publish;
 
-/// The files of the download that needs the room: they stay, stored or not.
+/// The files of the download that needs the room: they stay, stored or not, and so do their bytes where other files have them.
 pub(crate) struct Claim<'a> {
     pub(crate) scope: &'a RepoScope,
     /// Places in the listing.
     pub(crate) places: &'a [u32],
+    /// What stands there.
+    pub(crate) files: &'a [ManifestFile],
+}
+
+impl Claim<'_> {
+    /// Blobs that the files will use.
+    fn blobs(&self) -> HashSet<BlobName> {
+        self.files.iter().filter_map(|file| file.sha256.map(BlobName)).collect()
+    }
+
+    /// Lets the files have the bytes that are here: what goes then leaves them. That is no use of a blob: its time tells when those
+    /// who have it now used it.
+    fn publish_stored(&self, inner: &Inner) -> Result<()> {
+        Ok(inner.store.write(|txn| {
+            for (file, sha256) in self.files.iter().filter_map(|file| Some((file, file.sha256?))) {
+                let blob = txn.get::<Blobs>(&Key::blob(&BlobName(sha256)))?;
+                let is_here = blob.is_some_and(|blob| blob.state != BlobState::Partial);
+                if is_here && !txn.contains::<Files>(&Key::file(self.scope, &file.path))? {
+                    publish(txn, self.scope, file, BlobName(sha256))?;
+                }
+            }
+            Ok(())
+        })?)
+    }
 }
 
 /// How many plans in a row may come to nothing, because other processes used or kept meanwhile what was to go.
@@ -66,6 +92,7 @@ fn make_room_between(
             });
         }
         between();
+        claim.publish_stored(inner)?;
         plan.carry_out(inner)?;
     }
 }
@@ -99,7 +126,8 @@ impl Plan {
             inner.store.record_uses()?;
         }
         let probe = inner.probe()?;
-        inner.read(|txn| Self::new(inner, &probe, txn, claim)?.choose(txn, enough))
+        let claimed = claim.map_or_else(HashSet::new, Claim::blobs);
+        inner.read(|txn| Self::new(inner, &probe, txn, claim)?.choose(txn, enough, &claimed))
     }
 
     /// Removes it. A commit stays with a quant that is used or kept meanwhile, or when a download that has begun meanwhile needs what
@@ -163,8 +191,9 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Gives up one quant after the other, the least recently used first, until `enough` bytes go with them.
-    fn choose(mut self, txn: &ReadTransaction<'_>, enough: u64) -> Result<Self> {
+    /// Gives up one quant after the other, the least recently used first, until `enough` bytes go with them. A blob that is claimed
+    /// stays.
+    fn choose(mut self, txn: &ReadTransaction<'_>, enough: u64, claimed: &HashSet<BlobName>) -> Result<Self> {
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.sort_by_key(|candidate| candidate.last_use.ms);
         let mut uses = HashMap::new();
@@ -181,7 +210,7 @@ impl Plan {
                 };
                 uses.insert(file.blob, left.saturating_sub(1));
                 self.files += 1;
-                if left == 1 {
+                if left == 1 && !claimed.contains(&file.blob_name()) {
                     self.blobs += 1;
                     self.freed += file.size;
                 }

@@ -183,7 +183,9 @@ impl Import {
             }
             let places: Vec<u32> =
                 (0..u32::try_from(intake.record.files.len()).unwrap_or(u32::MAX)).collect();
-            make_room(&inner, limit, needed, &Claim { scope: &intake.scope, places: &places })
+            let files: Vec<_> = intake.items.iter().map(|item| item.file.clone()).collect();
+            let claim = Claim { scope: &intake.scope, places: &places, files: &files };
+            make_room(&inner, limit, needed, &claim)
         })
         .await
     }

@@ -48,7 +48,7 @@ fn three(inner: &Inner) -> [RepoScope; 3] {
 /// Makes room for as much as one of three takes; `meanwhile` is told how many plans there were before.
 fn make_room_for_one(inner: &Inner, mut meanwhile: impl FnMut(usize)) -> Result<()> {
     let nowhere = RepoScope { endpoint: inner.endpoint.clone(), repo: String::new(), commit: String::new() };
-    let claim = Claim { scope: &nowhere, places: &[] };
+    let claim = Claim { scope: &nowhere, places: &[], files: &[] };
     let mut plans = 0;
     make_room_between(inner, 3 * SIZE, SIZE, &claim, || {
         meanwhile(plans);
@@ -126,6 +126,29 @@ fn what_a_download_that_begins_between_plan_and_removal_takes_for_granted_stays(
     })
     .unwrap();
     assert_eq!(stored(&inner, &scopes), [true, false, true]);
+}
+
+#[test]
+fn bytes_that_the_download_needs_stay_when_the_commit_that_has_them_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = open(&folder);
+    let file = |path: &str, repo: &str| listed(path, bytes(repo).len(), Digest::Sha256(name(repo).0));
+    let (weights, small) = (file("model", "w"), file("small", "s"));
+    let (old, _) = scan(&inner, "old", vec![weights.clone(), small.clone()]);
+    put(&inner, &old, &weights, &bytes("w"));
+    put(&inner, &old, &small, &bytes("s"));
+    for repo in ["w", "s"] {
+        set_used(&inner, repo, now_ms() - 2 * HOUR);
+    }
+    let other = add(&inner, "other", HOUR);
+    let (new, record) = scan(&inner, "new", vec![weights, file("small", "t")]);
+    let claim = Claim { scope: &new, places: &[0, 1], files: &record.files };
+    let error = make_room(&inner, SIZE, SIZE, &claim).unwrap_err();
+    assert_eq!((error.code(), is_stored(&inner, &old, "model")), ("ERR_NO_SPACE", true));
+    make_room(&inner, 3 * SIZE, SIZE, &claim).unwrap();
+    assert!(is_stored(&inner, &new, "model") && is_stored(&inner, &other, "model"));
+    assert!(!is_stored(&inner, &old, "model") && !is_stored(&inner, &old, "small"));
+    assert_eq!(inner.store.usage().unwrap().bytes, 2 * SIZE);
 }
 
 #[test]
