@@ -67,6 +67,7 @@ mod remove;
 mod repair;
 mod reservation;
 mod room;
+mod scope;
 mod segments;
 mod snapshot;
 mod space;
@@ -91,7 +92,7 @@ pub use error::{Result, StorageError};
 pub use export::{Advance, Link, Method};
 pub use extent::Extent;
 pub use finish::Finish;
-pub use key::{EndpointId, Key, RepoScope};
+pub use key::Key;
 pub use layout::{BLOCK_SIZE, CHUNK_SIZE, DATA_FILE, INLINE_LIMIT};
 pub use lease::{Lease, Presence};
 pub use mapping::Mapping;
@@ -111,6 +112,7 @@ pub use record::{
 };
 pub use registry::{StorageRegistry, StoreOptions};
 pub use remove::Freed;
+pub use scope::{EndpointId, RepoScope};
 pub use store::Store;
 pub use stub::{Draw, Stub, StubDraft, StubName};
 pub use table::{

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use crate::digest::{BlobName, Incarnation};
 use crate::error::Result;
-use crate::key::{Key, RepoScope};
+use crate::key::Key;
 use crate::record::BlobState;
+use crate::scope::RepoScope;
 use crate::store::Store;
 use crate::table::{Blobs, Files, Inlines, Uses};
 use crate::transaction::WriteTransaction;

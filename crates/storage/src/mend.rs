@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::digest::BlobName;
 use crate::error::Result;
-use crate::key::{Key, RepoScope};
+use crate::key::Key;
 use crate::record::{BlobState, FileMetadata, UseRecord};
 use crate::remove::is_used;
+use crate::scope::RepoScope;
 use crate::store::Store;
 use crate::table::{
     Aliases, Blobs, Files, Headers, Imports, Manifests, Quants, Refs, Sortings, Table, Uses, find_damaged,

@@ -14,75 +14,12 @@ use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-use std::sync::Arc;
 
-use support::child::{self, Peer};
+use support::child;
 use support::disk::SmallDisk;
-use support::{content, damage, no_publish, open};
-use tabagent_storage::{Added, BlobName, Digest, Method, PlainCount, PlainSet, Result, StorageError, Store};
-
-const MIB: usize = 1 << 20;
-
-/// More than is copied between two looks at whether to go on.
-const SIZE: usize = 20 * MIB + 777;
-
-fn put(store: &Arc<Store>, bytes: &[u8]) -> BlobName {
-    let name = BlobName::of(bytes);
-    store.put_bytes(bytes, &Digest::Sha256(name.0), no_publish).unwrap();
-    name
-}
-
-type Files<'a> = &'a [(&'a str, BlobName)];
-
-fn claim(store: &Arc<Store>, files: Files<'_>) -> PlainSet {
-    let files: BTreeMap<String, BlobName> =
-        files.iter().map(|(path, blob)| ((*path).to_owned(), *blob)).collect();
-    store.plain_set(&files).unwrap().unwrap()
-}
-
-/// Holds a set, made where it is not there, and tells how each file came to be there.
-fn hold(store: &Arc<Store>, files: Files<'_>) -> Result<(PlainSet, Vec<Added>)> {
-    let set = claim(store, files);
-    if set.is_made() {
-        return Ok((set, vec![Added::Shared; files.len()]));
-    }
-    let writer = set.begin()?;
-    let add = |(path, blob): &(&str, BlobName)| {
-        writer.add(path, &store.reader(blob)?.unwrap(), &mut |_| ControlFlow::Continue(()))
-    };
-    let added = files.iter().map(add).collect::<Result<Vec<_>>>()?;
-    assert!(!added.contains(&Added::Busy));
-    Ok((writer.publish()?, added))
-}
-
-const COPY: Added = Added::Made(Method::Copy);
-
-/// Everything below the folder of the plain files, and their locks.
-fn left(folder: &Path) -> Vec<String> {
-    let root = folder.join("store");
-    let mut out = Vec::new();
-    let mut folders = vec![root.join("plain")];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
-        for path in entries.map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
-                folders.push(path.clone());
-            }
-            out.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
-        }
-    }
-    let locks = fs::read_dir(root.join("locks")).unwrap().map(|entry| entry.unwrap().file_name());
-    out.extend(locks.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("plain-")));
-    out.retain(|path| !["plain/blobs", "plain/sets"].contains(&path.as_str()));
-    out.sort();
-    out
-}
-
-fn identity(path: &Path) -> (u64, u64) {
-    let found = fs::metadata(path).unwrap();
-    (found.dev(), found.ino())
-}
+use support::plain::{COPY, SIZE, Scene, claim, hold, identity, left, put};
+use support::{content, damage, open};
+use tabagent_storage::{Added, BlobName, Method, PlainCount, StorageError};
 
 /// The second process: holds, keeps and lets go of what it is told, and stops for good in the middle of a copy.
 #[test]
@@ -120,42 +57,6 @@ fn peer() {
             }
             other => panic!("no command {other}"),
         }
-    }
-}
-
-struct Scene {
-    folder: tempfile::TempDir,
-    store: Arc<Store>,
-    bytes: Vec<u8>,
-    name: BlobName,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(folder.path());
-        let bytes = content(1, SIZE);
-        let name = put(&store, &bytes);
-        Self { folder, store, bytes, name }
-    }
-
-    fn peer(&self) -> Peer {
-        Peer::start("peer", self.folder.path())
-    }
-
-    fn hold(&self) -> (PlainSet, Vec<Added>) {
-        hold(&self.store, &[("model.gguf", self.name)]).unwrap()
-    }
-
-    fn left(&self) -> Vec<String> {
-        left(self.folder.path())
-    }
-
-    fn collect(&self, kept: bool) -> u64 {
-        let foreseen = self.store.collect_plain_files(kept, true).unwrap();
-        let gone = self.store.collect_plain_files(kept, false).unwrap();
-        assert_eq!(foreseen, gone, "a dry run tells what would go");
-        gone.files
     }
 }
 
@@ -215,9 +116,8 @@ fn who_asks_while_another_process_copies_waits_and_shares() {
 #[test]
 fn a_set_that_several_make_at_once_is_there_once() {
     let scene = Scene::new();
-    let (mine, theirs) = (&[("model.gguf", scene.name)], scene.peer());
-    let mut theirs = theirs;
-    let writer = claim(&scene.store, mine).begin().unwrap();
+    let mut theirs = scene.peer();
+    let writer = claim(&scene.store, &[("model.gguf", scene.name)]).begin().unwrap();
     assert_eq!(theirs.ask("hold"), format!("{:?}", [COPY]));
     let reader = scene.store.reader(&scene.name).unwrap().unwrap();
     let added = writer.add("model.gguf", &reader, &mut |_| ControlFlow::Continue(())).unwrap();
@@ -341,7 +241,7 @@ fn a_copy_for_which_there_is_no_room_is_told_and_leaves_nothing() {
     let name = put(&store, &content(2, SIZE));
     // Room for folders and a part of the file.
     let filler = fs::File::options().write(true).open(disk.fill()).unwrap();
-    filler.set_len(filler.metadata().unwrap().len() - 4 * MIB as u64).unwrap();
+    filler.set_len(filler.metadata().unwrap().len() - (4 << 20)).unwrap();
     let refused = hold(&store, &[("model.gguf", name)]).unwrap_err();
     assert!(matches!(refused, StorageError::NoSpace { needed, .. } if needed == SIZE as u64), "{refused}");
     assert_eq!(left(&disk.mounted), [""; 0]);

@@ -7,7 +7,7 @@ mod support;
 use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 
-use support::{bytes_on_disk, content, no_publish, open, sha256, write_missing, writer_for};
+use support::{content, finish, no_publish, open, sha256, write_missing, writer_for};
 use tabagent_storage::{BLOCK_SIZE, BlobName, BlobWriter, Digest, Finish};
 
 const PIECE: usize = 1 << 20;
@@ -52,8 +52,7 @@ fn what_differs_is_replaced_from_several_threads_at_once() {
         }
     });
     assert_eq!(writer.missing(), []);
-    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
-    assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+    finish(&store, &writer, &bytes);
 }
 
 #[test]
@@ -71,8 +70,7 @@ fn nothing_more_need_be_compared_once_the_bytes_are_right() {
     writer.compare(0, &bytes[..BLOCK + PIECE]).unwrap();
     told.recv().unwrap();
     assert!(writer.is_right());
-    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
-    assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+    finish(&store, &writer, &bytes);
 }
 
 #[test]
@@ -109,8 +107,7 @@ fn a_repair_that_was_given_up_can_be_made_by_the_next_writer() {
     assert_eq!(writer.missing(), []);
     assert_eq!(writer.finish(no_publish).unwrap(), mismatch(&bytes, &altered(&bytes, &[4 * BLOCK])));
     compare(&writer, &bytes, 0);
-    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
-    assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+    finish(&store, &writer, &bytes);
 }
 
 #[test]
@@ -126,6 +123,5 @@ fn bytes_that_the_disk_altered_are_missing_and_no_others() {
     assert_eq!(writer.finish(|_, _| panic!("published")).unwrap(), Finish::Missing(vec![damaged.clone()]));
     assert_eq!(writer.missing(), [damaged]);
     write_missing(&writer, &bytes);
-    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
-    assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+    finish(&store, &writer, &bytes);
 }

@@ -10,8 +10,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use support::disk::SmallDisk;
-use support::{bytes_on_disk, content, no_publish, open, writer_for};
-use tabagent_storage::{BLOCK_SIZE, BlobName, Finish};
+use support::{content, finish, no_publish, open, writer_for};
+use tabagent_storage::{BLOCK_SIZE, Finish};
 
 const MIB: usize = 1 << 20;
 const BLOCK: usize = 4 * MIB;
@@ -39,8 +39,7 @@ fn shared_bytes_are_hashed_as_they_are_in_the_store() {
         }
         writer.write(whole as u64, &bytes[whole..]).unwrap();
         source.write_all_at(&[0; 100], 5 * MIB as u64).unwrap();
-        assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
-        assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+        finish(&store, &writer, &bytes);
 
         // Changed before they are taken, they are not what was expected, and nothing of them stays.
         let other = content(2, BLOCK);

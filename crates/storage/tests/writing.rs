@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use support::{bytes_on_disk, content, no_publish, open, sha256, write_missing, writer_for};
+use support::{bytes_on_disk, content, finish, no_publish, open, sha256, write_missing, writer_for};
 use tabagent_storage::{
     BLOCK_SIZE, BlobName, BlobState, Blobs, CHUNK_SIZE, Digest, Finish, Key, PutOutcome, StorageError,
 };
@@ -26,8 +26,7 @@ fn pieces_written_out_of_order_from_threads_are_read_back_in_place() {
     write_missing(&writer, &bytes);
     assert_eq!(writer.missing(), []);
     assert!(!store.blob(&name).unwrap().unwrap().complete);
-    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(name));
-    assert!(bytes_on_disk(&store, &name) == bytes);
+    finish(&store, &writer, &bytes);
     let record = store.read(|t| t.get::<Blobs>(&Key::blob(&name))).unwrap().unwrap();
     assert_eq!(record.state, BlobState::Complete);
     assert_eq!(record.segments.len() as u64, record.size.div_ceil(BLOCK_SIZE));
@@ -47,15 +46,13 @@ fn a_writer_continues_in_a_new_store_where_the_last_one_stopped() {
     assert_eq!(writer.resumed_from(), (2 << 20) + 100);
     assert_eq!(writer.missing(), [0..100, 200..5 << 20, 7 << 20..9 << 20]);
     write_missing(&writer, &bytes);
-    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
-    assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+    finish(&store, &writer, &bytes);
 }
 
 #[test]
 fn a_block_damaged_on_disk_is_found_on_resume_and_fetched_again() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(3, 3 * usize::try_from(BLOCK_SIZE).unwrap() + 5);
-    let name = BlobName::of(&bytes);
     let store = open(folder.path());
     let writer = writer_for(&store, &bytes);
     write_missing(&writer, &bytes);
@@ -67,8 +64,7 @@ fn a_block_damaged_on_disk_is_found_on_resume_and_fetched_again() {
     assert_eq!(writer.finish(|_, _| panic!("published")).unwrap(), Finish::Missing(vec![damaged.clone()]));
     assert_eq!(writer.missing(), [damaged]);
     write_missing(&writer, &bytes);
-    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(name));
-    assert!(bytes_on_disk(&store, &name) == bytes);
+    finish(&store, &writer, &bytes);
 }
 
 #[test]
@@ -103,8 +99,7 @@ fn bytes_written_again_replace_the_first_ones_although_they_were_hashed() {
         writer.write(at as u64, &bytes[at..at + PIECE]).unwrap();
     }
     // The first rewrite of a block made the rest of it missing; it was written again, too.
-    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
-    assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+    finish(&store, &writer, &bytes);
 }
 
 #[test]
@@ -144,8 +139,7 @@ fn two_writers_of_neighbouring_ranges_give_the_digest_of_all_bytes() {
                 });
             }
         });
-        assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
-        assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+        finish(&store, &writer, &bytes);
     }
 }
 
@@ -167,8 +161,7 @@ fn damage_in_a_block_that_two_runs_wrote_is_found() {
     };
     assert!(missing.iter().all(|range| damaged.start <= range.start && range.end <= damaged.end));
     write_missing(&writer, &bytes);
-    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(BlobName::of(&bytes)));
-    assert!(bytes_on_disk(&store, &BlobName::of(&bytes)) == bytes);
+    finish(&store, &writer, &bytes);
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::sync::Mutex;
 use super::fixture::{Content, add, add_inline, delete_chunks, new_store, write};
 use crate::check::{CheckWatch, Verdict};
 use crate::digest::BlobName;
-use crate::key::{EndpointId, Key, RepoScope};
+use crate::key::Key;
 use crate::layout::{BLOCK_SIZE, CHUNK_SIZE};
 use crate::platform;
 use crate::record::UseRecord;
+use crate::scope::{EndpointId, RepoScope};
 use crate::table::{Blobs, InlineBytes, Inlines, Uses};
 
 const MIB: u64 = 1 << 20;

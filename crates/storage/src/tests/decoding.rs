@@ -5,13 +5,14 @@ use super::mutation::with_mutations;
 use crate::chunk::{ChunkHeader, chunk_key, parse_chunk_key};
 use crate::digest::{BlobName, Incarnation};
 use crate::error::StorageError;
-use crate::key::{EndpointId, Key, RepoScope};
+use crate::key::Key;
 use crate::layout::{CHUNK_SIZE, PADDING};
 use crate::record::{
     AliasRecord, BlobRecord, BlobState, FileMetadata, FormatRecord, HeaderRecord, ImportRecord, ManifestFile,
     ManifestQuant, ManifestRecord, QuantFault, QuantRecord, Record, RefCommit, RefRecord, Segment,
     SortingRecord, UseRecord,
 };
+use crate::scope::{EndpointId, RepoScope};
 
 /// Whatever is read can be written and read again; whatever is not is damaged. A check says the same.
 fn check<R: Record>(bytes: &[u8]) {

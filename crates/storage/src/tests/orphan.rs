@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::child::Peer;
 use super::fixture::{Content, add, add_inline, new_store, open, reserve};
 use crate::digest::BlobName;
-use crate::key::{EndpointId, Key, RepoScope};
+use crate::key::Key;
 use crate::orphan::Orphans;
 use crate::record::{FileMetadata, QuantRecord, UseRecord};
+use crate::scope::{EndpointId, RepoScope};
 use crate::store::Store;
 use crate::table::{Files, InlineBytes, Inlines, Quants, Uses};
 

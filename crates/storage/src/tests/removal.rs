@@ -5,8 +5,9 @@ use std::os::unix::fs::MetadataExt as _;
 use super::child::Peer;
 use super::fixture::{Content, add, add_inline, new_store, open, reserve};
 use crate::digest::BlobName;
-use crate::key::{EndpointId, Key, RepoScope};
+use crate::key::Key;
 use crate::record::{BlobRecord, BlobState, UseRecord};
+use crate::scope::{EndpointId, RepoScope};
 use crate::store::Store;
 use crate::table::{Blobs, Inlines, Uses};
 

@@ -9,6 +9,7 @@
 
 pub(crate) mod child;
 pub(crate) mod disk;
+pub(crate) mod plain;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tabagent_storage::{
-    BlobName, BlobWriter, Digest, Result, StorageRegistry, Store, StoreOptions, WriteTransaction,
+    BlobName, BlobWriter, Digest, Finish, Result, StorageRegistry, Store, StoreOptions, WriteTransaction,
 };
 
 /// Opens the store in `folder`.
@@ -40,6 +41,14 @@ pub(crate) fn bytes_on_disk(store: &Arc<Store>, name: &BlobName) -> Vec<u8> {
     let reader = store.reader(name).unwrap().unwrap();
     reader.verify(0..reader.size()).unwrap();
     reader.copy(0..reader.size()).unwrap()
+}
+
+/// Finishes a blob whose bytes were all written, and reads all of it back.
+#[track_caller]
+pub(crate) fn finish(store: &Arc<Store>, writer: &BlobWriter, bytes: &[u8]) {
+    let name = BlobName::of(bytes);
+    assert_eq!(writer.finish(no_publish).unwrap(), Finish::Complete(name));
+    assert!(bytes_on_disk(store, &name) == bytes);
 }
 
 /// Changes one byte, on the disk, of the page that begins with the bytes of `page`.
