@@ -1,4 +1,6 @@
+use super::state::PATIENCE;
 use super::*;
+use crate::transfer::active::Claim;
 use crate::transfer::length::SMALLEST_CUT;
 
 const MIB: u64 = 1 << 20;
