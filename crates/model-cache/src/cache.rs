@@ -1,4 +1,4 @@
-//! The cache as callers hold it.
+//! The cache as callers hold it. The calls that are not here stand beside what they return: export, import, verify, prune ...
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,18 +9,12 @@ use crate::cached_file::{CachedFile, FileView};
 use crate::error::{Error, Result};
 use crate::file::FileInfo;
 use crate::inner::Inner;
-use crate::inspection::{self, Inspection};
 use crate::manifest::Manifest;
 use crate::options::{CacheOptions, DownloadOptions, ScanOptions};
-use crate::plain_files::{self, MaterializeOptions, PlainFiles};
 use crate::progress::ProgressCallback;
-use crate::prune::{self, PruneOptions, PruneReport};
 use crate::remove::{self, RemoveReport};
 use crate::repo_name::{check_path, check_repo, check_revision};
 use crate::runtime::{blocking, run};
-use crate::stats::{self, CacheStats};
-use crate::verify::{self, VerifyOptions, VerifyReport};
-use crate::watch::{self, Watch, WatchOptions};
 use crate::{download, scan};
 
 /// An open model cache. Clones share it.
@@ -174,17 +168,6 @@ impl ModelCache {
         })
     }
 
-    /// What a safetensors, GGUF or ONNX file says of itself: its tensors and its metadata. Of a file that is not stored only the bytes
-    /// that say so are fetched, unless it is small; they need not be fetched again by a download.
-    ///
-    /// # Errors
-    /// Those of [`ModelCache::scan_repo_with`], `ERR_FILE_NOT_FOUND`; `ERR_INVALID_ARGUMENT` also for a file that is none of these.
-    pub async fn inspect(&self, repo: &str, path: &str, revision: Option<&str>) -> Result<Inspection> {
-        let inner = self.inner()?;
-        let revision = revision.map(str::to_owned);
-        inner.call(inspection::inspect(Arc::clone(&inner), repo.to_owned(), path.to_owned(), revision)).await
-    }
-
     /// The newest stored manifest of a revision (`main` by default), with the state of its files now.
     ///
     /// # Errors
@@ -193,15 +176,6 @@ impl ModelCache {
         let inner = self.inner()?;
         check_repo(repo)?;
         inner.manifest(repo, check_revision(revision)?)
-    }
-
-    /// The newest stored manifest of every revision that was scanned at this endpoint.
-    ///
-    /// # Errors
-    /// `ERR_CORRUPT`, `ERR_CLOSED`.
-    pub fn list_manifests(&self) -> Result<Vec<Manifest>> {
-        let inner = self.inner()?;
-        stats::list_manifests(&inner)
     }
 
     /// Whether a file is complete in the store.
@@ -232,16 +206,6 @@ impl ModelCache {
         check_repo(repo)?;
         check_path(path)?;
         CachedFile::open(&inner, repo, path, check_revision(revision)?)
-    }
-
-    /// The files stored of a revision (`main` by default).
-    ///
-    /// # Errors
-    /// `ERR_INVALID_ARGUMENT`, `ERR_CORRUPT`, `ERR_CLOSED`.
-    pub fn list_files(&self, repo: &str, revision: Option<&str>) -> Result<Vec<FileInfo>> {
-        let inner = self.inner()?;
-        check_repo(repo)?;
-        stats::list_files(&inner, repo, check_revision(revision)?)
     }
 
     /// Removes one stored file. Views of it stay valid.
@@ -292,66 +256,6 @@ impl ModelCache {
     pub async fn remove_repo(&self, repo: &str, revision: Option<&str>) -> Result<RemoveReport> {
         let inner = self.inner()?;
         inner.call(remove::repo(Arc::clone(&inner), repo.to_owned(), revision.map(str::to_owned))).await
-    }
-
-    /// Holds plain files of a stored file (with its numbered parts) or of a quant, for engines that want a path: shared by all
-    /// callers and processes that want the same, and made by the first: without a copy where the file system shares blocks. They
-    /// are removed with the last who holds them, or with their bytes in the store when they are to be kept.
-    ///
-    /// # Errors
-    /// As [`ModelCache::export_file`]; `ERR_READ_ONLY` for a cache opened read-only, and never `ERR_UNSUPPORTED_FILESYSTEM`.
-    pub async fn materialize(
-        &self,
-        repo: &str,
-        path_or_quant: &str,
-        options: MaterializeOptions,
-    ) -> Result<PlainFiles> {
-        let inner = self.inner()?;
-        let (repo, asked) = (repo.to_owned(), path_or_quant.to_owned());
-        inner.call(plain_files::materialize(Arc::clone(&inner), repo, asked, options)).await
-    }
-
-    /// Compares every stored byte with the checksums recorded when it was stored, and finds files whose bytes are gone and what
-    /// nobody refers to. Files whose bytes are gone do not count as stored afterwards; damaged ones still do, and are served to
-    /// whoever does not check. With `options.repair` just the damaged blocks are fetched again, and written once they are proven to
-    /// give the file its sha256; open views show the right bytes from then on.
-    ///
-    /// # Errors
-    /// `ERR_READ_ONLY` for a repair, `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND` for a repository that is not here, `ERR_CORRUPT`
-    /// when the records themselves are damaged, `ERR_IO`, `ERR_CLOSED`. Damaged bytes are no error.
-    pub async fn verify(&self, options: VerifyOptions) -> Result<VerifyReport> {
-        let inner = self.inner()?;
-        inner.call(verify::verify(Arc::clone(&inner), options)).await
-    }
-
-    /// Removes what nobody needs: what processes that died left behind, partial downloads that nobody went on with for a week, and
-    /// down to a size the least recently used complete quants, never one that is to be kept, is being downloaded or has a file
-    /// open in this process. Then gives free space back to the disk. Views stay valid.
-    ///
-    /// # Errors
-    /// `ERR_CORRUPT` when records are damaged, `ERR_READ_ONLY` unless it is a dry run, `ERR_NO_SPACE`, `ERR_IO`, `ERR_CLOSED`.
-    pub async fn prune(&self, options: PruneOptions) -> Result<PruneReport> {
-        let inner = self.inner()?;
-        inner.call(prune::prune(Arc::clone(&inner), options)).await
-    }
-
-    /// Counts and sizes of the whole store.
-    ///
-    /// # Errors
-    /// `ERR_CORRUPT`, `ERR_IO`, `ERR_CLOSED`.
-    pub fn stats(&self) -> Result<CacheStats> {
-        let inner = self.inner()?;
-        stats::stats(&inner)
-    }
-
-    /// Watches manifests: first the present one of every scanned revision, then each that changed, whichever process changed it.
-    /// A change is seen within about 0.2 s; changes nobody has taken yet are shown as one, with the newest state. What is removed is
-    /// shown once more, with nothing stored.
-    ///
-    /// # Errors
-    /// `ERR_INVALID_ARGUMENT`, `ERR_CLOSED`, `ERR_IO`.
-    pub fn watch(&self, options: WatchOptions) -> Result<Watch> {
-        watch::watch(&self.inner()?, options)
     }
 
     /// Ends running downloads with `ERR_CLOSED` (their partial is kept) and refuses further calls. Views stay valid; the store

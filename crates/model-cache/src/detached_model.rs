@@ -7,11 +7,11 @@ use std::sync::Arc;
 use crate::cache::ModelCache;
 use crate::cached_file::CachedFile;
 use crate::error::{Error, Result};
-use crate::export::{open, run};
 use crate::inner::Inner;
 use crate::onnx::{self, DETACHED_FILE, Detached, Sources};
 use crate::onnx_model::{explain, open_external, source_of, write_out};
 use crate::repo_name::{check_path, check_repo, check_revision};
+use crate::required::stored_file;
 
 /// A stored ONNX model without its large weights, and these as parts of files.
 #[derive(Debug)]
@@ -63,11 +63,12 @@ impl ModelCache {
         check_path(path)?;
         check_revision(revision)?;
         let (repo, path, revision) = (repo.to_owned(), path.to_owned(), revision.map(str::to_owned));
-        run(&inner, move |inner, _| {
-            let model = open(inner, &repo, &path, check_revision(revision.as_deref())?)?;
-            detach(inner, &model, &element_types)
-        })
-        .await
+        inner
+            .call_blocking(move |inner, _| {
+                let model = stored_file(inner, &repo, &path, check_revision(revision.as_deref())?)?;
+                detach(inner, &model, &element_types)
+            })
+            .await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tabagent_storage::{ManifestQuant, ManifestRecord, ReadTransaction, RepoScope};
+use tabagent_storage::ManifestQuant;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -13,9 +13,9 @@ use crate::lookup::scope_of;
 use crate::manifest::Manifest;
 use crate::options::DownloadOptions;
 use crate::repo_name::{MAIN, check_path};
+use crate::required::listed_quant;
 use crate::runtime::blocking;
 use crate::scan::listing;
-use crate::sorting;
 
 /// Downloads a quant.
 pub(crate) async fn quant(
@@ -28,7 +28,7 @@ pub(crate) async fn quant(
     let (holder, listed) = (Arc::clone(&inner), Arc::clone(&record));
     let found = blocking(inner.tasks.token(), move || {
         let scope = scope_of(&holder.endpoint, &listed);
-        holder.read(|txn| find_quant(txn, &listed, &scope, &quant))
+        holder.read(|txn| listed_quant(txn, &listed, &scope, &quant))
     })
     .await?;
     let mut batch =
@@ -94,20 +94,4 @@ pub(crate) async fn file(
     }
     let file = record.files.get(index).ok_or_else(|| batch.inner.closed())?;
     FileInfo::listed(file.clone(), true)
-}
-
-/// The quant that is asked for, in any case.
-pub(crate) fn find_quant(
-    txn: &ReadTransaction<'_>,
-    record: &ManifestRecord,
-    scope: &RepoScope,
-    asked: &str,
-) -> Result<ManifestQuant> {
-    let found = sorting::find_quant(txn, record, scope, asked)?;
-    found.cloned().ok_or_else(|| Error::QuantNotFound {
-        repo: record.repo.clone(),
-        commit: record.commit.clone(),
-        quant: asked.to_owned(),
-        available: record.quants.iter().map(|quant| quant.name.clone()).collect(),
-    })
 }

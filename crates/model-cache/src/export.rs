@@ -6,22 +6,18 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tabagent_storage::{
-    Files, Folder, Key, Link, ManifestQuant, ManifestRecord, Manifests, Method, StorageError,
-};
+use tabagent_storage::{Folder, Link, Method, StorageError};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::ModelCache;
 use crate::cached_file::CachedFile;
-use crate::download::find_quant;
 use crate::error::{Error, Result};
 use crate::gauge::Gauge;
 use crate::inner::Inner;
-use crate::lookup::Lookup;
 use crate::place::resolved;
 use crate::progress::ProgressCallback;
 use crate::repo_name::{check_path, check_repo, check_revision};
-use crate::runtime::blocking;
+use crate::required::{stored_file, stored_quant};
 
 /// Options of the exporting calls.
 #[derive(Clone, Default)]
@@ -76,20 +72,18 @@ impl ModelCache {
         check_revision(options.revision.as_deref())?;
         let directory = absolute("directory", directory)?;
         let (repo, quant) = (repo.to_owned(), quant.to_owned());
-        run(&inner, move |inner, cancel| {
-            let revision = check_revision(options.revision.as_deref())?;
-            let (record, name, places) = find_stored(inner, &repo, revision, &quant)?;
-            let paths = places.iter().filter_map(|place| record.files.get(*place as usize));
-            let items = paths
-                .map(|file| Item::below(&directory, open(inner, &record.repo, &file.path, &record.commit)?))
-                .collect::<Result<Vec<_>>>()?;
-            Export { inner, folder: &directory, argument: "directory", options: &options, cancel }.write_all(
-                items,
-                &record.repo,
-                Some(name),
-            )
-        })
-        .await
+        inner
+            .call_blocking(move |inner, cancel| {
+                let revision = check_revision(options.revision.as_deref())?;
+                let (record, quant) = stored_quant(inner, &repo, revision, &quant)?;
+                let files = quant.files.iter().filter_map(|place| record.files.get(*place as usize));
+                let open = |path: &str| stored_file(inner, &record.repo, path, &record.commit);
+                let items =
+                    files.map(|file| Item::below(&directory, open(&file.path)?)).collect::<Result<_>>()?;
+                Export { inner, folder: &directory, argument: "directory", options: &options, cancel }
+                    .write_all(items, &record.repo, Some(quant.name))
+            })
+            .await
     }
 
     /// Writes one stored file as the plain file `destination`, whose parent folders are made.
@@ -109,34 +103,16 @@ impl ModelCache {
         check_revision(options.revision.as_deref())?;
         let (folder, name) = split(&absolute("destination", destination)?)?;
         let (repo, path) = (repo.to_owned(), path.to_owned());
-        run(&inner, move |inner, cancel| {
-            let file = open(inner, &repo, &path, check_revision(options.revision.as_deref())?)?;
-            let repo = file.repo().to_owned();
-            let item = Item { destination: folder.join(&name), segments: vec![name], file };
-            Export { inner, folder: &folder, argument: "destination", options: &options, cancel }.write_all(
-                vec![item],
-                &repo,
-                None,
-            )
-        })
-        .await
+        inner
+            .call_blocking(move |inner, cancel| {
+                let file = stored_file(inner, &repo, &path, check_revision(options.revision.as_deref())?)?;
+                let repo = file.repo().to_owned();
+                let item = Item { destination: folder.join(&name), segments: vec![name], file };
+                Export { inner, folder: &folder, argument: "destination", options: &options, cancel }
+                    .write_all(vec![item], &repo, None)
+            })
+            .await
     }
-}
-
-/// Runs `work` on a thread where it may block. It is told to stop when the caller is gone or the cache is closed.
-pub(crate) async fn run<T: Send + 'static>(
-    inner: &Arc<Inner>,
-    work: impl FnOnce(&Arc<Inner>, &CancellationToken) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let holder = Arc::clone(inner);
-    inner
-        .call(async move {
-            let cancel = holder.closing.child_token();
-            let _guard = cancel.clone().drop_guard();
-            let token = holder.tasks.token();
-            blocking(token, move || work(&holder, &cancel)).await
-        })
-        .await
 }
 
 fn absolute(name: &'static str, path: &Path) -> Result<PathBuf> {
@@ -152,69 +128,12 @@ fn split(destination: &Path) -> Result<(PathBuf, String)> {
     }
 }
 
-/// The listing of the newest commit at which the quant is complete, the quant's name there, and the places of its files.
-pub(crate) fn find_stored(
-    inner: &Inner,
-    repo: &str,
-    revision: &str,
-    quant: &str,
-) -> Result<(ManifestRecord, String, Vec<u32>)> {
-    inner.read(|txn| {
-        let mut newest = None;
-        for scope in (Lookup { txn, endpoint: &inner.endpoint }).scopes(repo, revision)? {
-            let Some(record) = txn.get::<Manifests>(&Key::manifest(&scope))? else { continue };
-            let found = find_quant(txn, &record, &scope, quant).and_then(
-                |ManifestQuant { name, files: places, .. }| {
-                    let files = places.iter().filter_map(|place| record.files.get(*place as usize));
-                    for file in files {
-                        if txn.get::<Files>(&Key::file(&scope, &file.path))?.is_none() {
-                            return Err(not_downloaded(&record, &format!("quant \"{name}\""), &file.path));
-                        }
-                    }
-                    Ok((name, places))
-                },
-            );
-            match found {
-                Ok((name, places)) => return Ok((record, name, places)),
-                Err(error) => newest = newest.or(Some(error)),
-            }
-        }
-        Err(newest.unwrap_or_else(|| not_stored(repo, revision)))
-    })
-}
-
-/// Opens a stored file; an error says why there is none.
-pub(crate) fn open(inner: &Inner, repo: &str, path: &str, revision: &str) -> Result<CachedFile> {
-    if let Some(file) = CachedFile::open(inner, repo, path, revision)? {
-        return Ok(file);
-    }
-    let record = inner.read(|txn| Lookup { txn, endpoint: &inner.endpoint }.manifest(repo, revision))?;
-    let record = record.ok_or_else(|| not_stored(repo, revision))?;
-    if record.files.iter().any(|file| file.path == path) {
-        return Err(not_downloaded(&record, path, path));
-    }
-    Err(Error::FileNotFound { repo: record.repo, commit: record.commit, path: path.to_owned() })
-}
-
 /// Refuses a listed path that leads out of its folder.
 pub(crate) fn check_safe(path: &str) -> Result<()> {
     if tabagent_hub::is_safe_path(path) {
         return Ok(());
     }
     Err(invalid("path", Path::new(path), "is listed, but would not stay in its folder"))
-}
-
-fn not_stored(repo: &str, revision: &str) -> Error {
-    Error::NotStored { repo: repo.to_owned(), revision: revision.to_owned() }
-}
-
-fn not_downloaded(record: &ManifestRecord, what: &str, path: &str) -> Error {
-    Error::NotDownloaded {
-        repo: record.repo.clone(),
-        commit: record.commit.clone(),
-        what: what.to_owned(),
-        path: path.to_owned(),
-    }
 }
 
 fn invalid(name: &'static str, path: &Path, reason: &str) -> Error {

@@ -95,6 +95,21 @@ impl Inner {
         runtime::run(self.tasks.cache(), counted).await
     }
 
+    /// Runs `work` on a thread where it may block, as [`Inner::call`]. It is told to stop when the caller is gone or the cache is closed.
+    pub(crate) async fn call_blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Arc<Self>, &CancellationToken) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let holder = Arc::clone(self);
+        self.call(async move {
+            let cancel = holder.closing.child_token();
+            let _guard = cancel.clone().drop_guard();
+            let token = holder.tasks.token();
+            runtime::blocking(token, move || work(&holder, &cancel)).await
+        })
+        .await
+    }
+
     /// Starts a task that `close` waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Result<()> {
         self.tasks.spawn_on(task, &runtime::handle()?);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tabagent_storage::{INLINE_LIMIT, ManifestFile, ManifestRecord};
 
+use crate::cache::ModelCache;
 use crate::cached_file::CachedFile;
 use crate::download;
 use crate::error::{Error, Result};
@@ -31,8 +32,20 @@ pub struct Inspection {
     pub header: Header,
 }
 
-/// Reads the header of a file, from the store where it is there.
-pub(crate) async fn inspect(
+impl ModelCache {
+    /// What a safetensors, GGUF or ONNX file says of itself: its tensors and its metadata. Of a file that is not stored only the bytes
+    /// that say so are fetched, unless it is small; they need not be fetched again by a download.
+    ///
+    /// # Errors
+    /// Those of [`ModelCache::scan_repo_with`], `ERR_FILE_NOT_FOUND`; `ERR_INVALID_ARGUMENT` also for a file that is none of these.
+    pub async fn inspect(&self, repo: &str, path: &str, revision: Option<&str>) -> Result<Inspection> {
+        let inner = self.inner()?;
+        let revision = revision.map(str::to_owned);
+        inner.call(inspect(Arc::clone(&inner), repo.to_owned(), path.to_owned(), revision)).await
+    }
+}
+
+async fn inspect(
     inner: Arc<Inner>,
     repo: String,
     path: String,

@@ -85,6 +85,7 @@ mod refinement;
 mod remove;
 mod repair;
 mod repo_name;
+mod required;
 mod runtime;
 mod scan;
 mod sink;

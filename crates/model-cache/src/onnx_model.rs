@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::cache::ModelCache;
 use crate::cached_file::CachedFile;
 use crate::error::{Error, Result};
-use crate::export::{open, run};
 use crate::inner::Inner;
 use crate::onnx::{self, Copied, Failure, MODEL, Rope, Run, Segment, Source, Sources};
 use crate::repo_name::{check_path, check_repo, check_revision};
+use crate::required::stored_file;
 
 /// What a name of a stub begins with: another one for each way to write stubs.
 const RECIPE: &[u8] = b"onnx 1";
@@ -72,12 +72,13 @@ impl ModelCache {
         check_path(path)?;
         check_revision(revision)?;
         let (repo, path, revision) = (repo.to_owned(), path.to_owned(), revision.map(str::to_owned));
-        run(&inner, move |inner, cancel| {
-            check_stubs(inner)?;
-            let model = open(inner, &repo, &path, check_revision(revision.as_deref())?)?;
-            make(inner, &model, cancel)
-        })
-        .await
+        inner
+            .call_blocking(move |inner, cancel| {
+                check_stubs(inner)?;
+                let model = stored_file(inner, &repo, &path, check_revision(revision.as_deref())?)?;
+                make(inner, &model, cancel)
+            })
+            .await
     }
 }
 
@@ -124,7 +125,7 @@ pub(crate) fn open_external(
     location: &str,
 ) -> std::result::Result<CachedFile, Failure> {
     let path = onnx::resolve(model.path(), location)?;
-    let opened = open(inner, model.repo(), &path, model.commit());
+    let opened = stored_file(inner, model.repo(), &path, model.commit());
     opened.map_err(|error| {
         Failure::External(Box::new(match error {
             Error::NotDownloaded { repo, commit, path, .. } => {

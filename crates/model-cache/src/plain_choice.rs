@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use tabagent_hub::quant::parts;
-use tabagent_storage::{BlobName, ManifestRecord};
+use tabagent_storage::{BlobName, ManifestQuant, ManifestRecord};
 
 use crate::cached_file::CachedFile;
 use crate::error::{Error, Result};
-use crate::export::{check_safe, find_stored, open};
+use crate::export::check_safe;
 use crate::inner::Inner;
 use crate::lookup::Lookup;
 use crate::plain_files::{PlainFile, PlainMethod};
+use crate::required::{stored_file, stored_quant};
 
 /// Role of the files that hold a model.
 const WEIGHTS: &str = "weights";
@@ -32,9 +33,9 @@ impl PlainChoice {
         if let Some(file) = CachedFile::open(inner, repo, asked, revision)? {
             return Self::of_file(inner, file);
         }
-        match find_stored(inner, repo, revision, asked) {
-            Ok((record, name, places)) => Self::of_quant(inner, &record, name, &places),
-            Err(unknown @ Error::QuantNotFound { .. }) => match open(inner, repo, asked, revision) {
+        match stored_quant(inner, repo, revision, asked) {
+            Ok((record, quant)) => Self::of_quant(inner, &record, quant),
+            Err(unknown @ Error::QuantNotFound { .. }) => match stored_file(inner, repo, asked, revision) {
                 // Nothing is called so: what it looks like tells which names to offer.
                 Err(Error::FileNotFound { .. }) if !asked.contains(['/', '.']) => Err(unknown),
                 outcome => Self::of_file(inner, outcome?),
@@ -54,18 +55,24 @@ impl PlainChoice {
         let files = if parts.is_empty() {
             vec![file]
         } else {
-            parts.into_iter().map(|path| open(inner, &repo, path, &commit)).collect::<Result<_>>()?
+            parts.into_iter().map(|path| stored_file(inner, &repo, path, &commit)).collect::<Result<_>>()?
         };
         Self { repo, quant: None, files, first: 0 }.checked()
     }
 
-    fn of_quant(inner: &Inner, record: &ManifestRecord, name: String, places: &[u32]) -> Result<Self> {
-        let listed: Vec<_> = places.iter().filter_map(|place| record.files.get(*place as usize)).collect();
+    fn of_quant(inner: &Inner, record: &ManifestRecord, quant: ManifestQuant) -> Result<Self> {
+        let listed: Vec<_> =
+            quant.files.iter().filter_map(|place| record.files.get(*place as usize)).collect();
         let weights = listed.iter().enumerate().filter(|(_, file)| file.role == WEIGHTS);
         let first = weights.min_by_key(|(_, file)| &file.path).map_or(0, |(place, _)| place);
-        let files = listed.iter().map(|file| open(inner, &record.repo, &file.path, &record.commit));
-        Self { repo: record.repo.clone(), quant: Some(name), files: files.collect::<Result<_>>()?, first }
-            .checked()
+        let files = listed.iter().map(|file| stored_file(inner, &record.repo, &file.path, &record.commit));
+        Self {
+            repo: record.repo.clone(),
+            quant: Some(quant.name),
+            files: files.collect::<Result<_>>()?,
+            first,
+        }
+        .checked()
     }
 
     fn checked(self) -> Result<Self> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tabagent_storage::{Added, Method, PlainSet, PlainSetWriter};
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::ModelCache;
 use crate::error::Result;
 use crate::gauge::Gauge;
 use crate::inner::{Inner, LEASE_POLL};
@@ -15,7 +16,7 @@ use crate::progress::ProgressCallback;
 use crate::repo_name::{check_path, check_repo, check_revision};
 use crate::runtime::blocking;
 
-/// Options of [`crate::ModelCache::materialize`].
+/// Options of [`ModelCache::materialize`].
 #[derive(Clone, Default)]
 pub struct MaterializeOptions {
     /// Branch, tag or commit. Default: `main`.
@@ -86,8 +87,26 @@ impl PlainFiles {
     }
 }
 
-/// Holds the plain files of a stored file or quant, made where they are not there.
-pub(crate) async fn materialize(
+impl ModelCache {
+    /// Holds plain files of a stored file (with its numbered parts) or of a quant, for engines that want a path: shared by all
+    /// callers and processes that want the same, and made by the first: without a copy where the file system shares blocks. They
+    /// are removed with the last who holds them, or with their bytes in the store when they are to be kept.
+    ///
+    /// # Errors
+    /// As [`ModelCache::export_file`]; `ERR_READ_ONLY` for a cache opened read-only, and never `ERR_UNSUPPORTED_FILESYSTEM`.
+    pub async fn materialize(
+        &self,
+        repo: &str,
+        path_or_quant: &str,
+        options: MaterializeOptions,
+    ) -> Result<PlainFiles> {
+        let inner = self.inner()?;
+        let (repo, asked) = (repo.to_owned(), path_or_quant.to_owned());
+        inner.call(materialize(Arc::clone(&inner), repo, asked, options)).await
+    }
+}
+
+async fn materialize(
     inner: Arc<Inner>,
     repo: String,
     path_or_quant: String,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tabagent_storage::{Freed, Orphans, StalePartial};
 
+use crate::cache::ModelCache;
 use crate::error::Result;
 use crate::evict::Plan;
 use crate::inner::Inner;
@@ -57,8 +58,20 @@ pub struct PrunedQuant {
     pub quant: String,
 }
 
-/// Removes what nobody needs.
-pub(crate) async fn prune(inner: Arc<Inner>, options: PruneOptions) -> Result<PruneReport> {
+impl ModelCache {
+    /// Removes what nobody needs: what processes that died left behind, partial downloads that nobody went on with for a week, and
+    /// down to a size the least recently used complete quants, never one that is to be kept, is being downloaded or has a file
+    /// open in this process. Then gives free space back to the disk. Views stay valid.
+    ///
+    /// # Errors
+    /// `ERR_CORRUPT` when records are damaged, `ERR_READ_ONLY` unless it is a dry run, `ERR_NO_SPACE`, `ERR_IO`, `ERR_CLOSED`.
+    pub async fn prune(&self, options: PruneOptions) -> Result<PruneReport> {
+        let inner = self.inner()?;
+        inner.call(prune(Arc::clone(&inner), options)).await
+    }
+}
+
+async fn prune(inner: Arc<Inner>, options: PruneOptions) -> Result<PruneReport> {
     blocking(inner.tasks.token(), move || {
         let age = options.partial_age.unwrap_or(PARTIAL_AGE);
         let limit = options.max_size.or(inner.options.max_size);

@@ -1,25 +1,26 @@
 //! Removing files, quants and repositories. Views of what is removed stay valid.
 
 mod live;
+mod removal;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tabagent_storage::{
-    BlobName, Files, Imports, Key, ManifestRecord, Manifests, Quants, ReadTransaction, Refs, RepoScope,
-    Sortings, StorageError, Store, Uses, WriteTransaction,
+    Key, ManifestRecord, Manifests, Quants, ReadTransaction, RepoScope, Sortings, WriteTransaction,
 };
 
 use crate::error::{Error, Result};
-use crate::imported::forget_quants;
 use crate::inner::Inner;
 use crate::lookup::{Lookup, quants_with, scope_of};
 use crate::repo_name::{check_repo, check_revision};
+use crate::required::{self, not_stored};
 use crate::runtime::blocking;
 use crate::sorting;
+use removal::{Blobs, Removal};
 
 /// What a removal did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,9 +57,7 @@ pub(crate) async fn file(
     let revision = check_revision(revision.as_deref())?.to_owned();
     blocking(inner.tasks.token(), move || {
         inner.check_writable()?;
-        let endpoint = &inner.endpoint;
-        let found = inner.read(|txn| Lookup { txn, endpoint }.file(&repo, &revision, &path))?;
-        let Some((scope, _)) = found else {
+        let Some((scope, _)) = inner.file(&repo, &revision, &path)? else {
             return Err(Error::FileNotFound { repo, commit: revision, path });
         };
         again(|| file_once(&inner, &scope, &path))
@@ -180,33 +179,23 @@ fn find_quant(
     let mut newest = None;
     for scope in (Lookup { txn, endpoint: &inner.endpoint }).scopes(repo, revision)? {
         let Some(record) = txn.get::<Manifests>(&Key::manifest(&scope))? else { continue };
-        let name = sorting::find_quant(txn, &record, &scope, asked)?.map(|quant| quant.name.clone());
-        let Some(name) = name else {
-            newest.get_or_insert((record, None));
-            continue;
+        let name = match required::listed_quant(txn, &record, &scope, asked) {
+            Ok(quant) => quant.name,
+            Err(absent @ Error::QuantNotFound { .. }) => {
+                newest.get_or_insert(Err(absent));
+                continue;
+            }
+            Err(error) => return Err(error),
         };
         let history = txn.get::<Quants>(&Key::quant(&scope, &name))?;
         if history.is_some_and(|history| history.completed_at_ms.is_some()) {
             return Ok((record, name));
         }
-        if !matches!(newest, Some((_, Some(_)))) {
-            newest = Some((record, Some(name)));
+        if !matches!(newest, Some(Ok(_))) {
+            newest = Some(Ok((record, name)));
         }
     }
-    match newest {
-        Some((record, Some(name))) => Ok((record, name)),
-        Some((record, None)) => Err(Error::QuantNotFound {
-            repo: record.repo.clone(),
-            commit: record.commit.clone(),
-            quant: asked.to_owned(),
-            available: record.quants.into_iter().map(|quant| quant.name).collect(),
-        }),
-        None => Err(not_here(repo, revision)),
-    }
-}
-
-fn not_here(repo: &str, revision: &str) -> Error {
-    Error::NotStored { repo: repo.to_owned(), revision: revision.to_owned() }
+    newest.unwrap_or_else(|| Err(not_stored(repo, revision)))
 }
 
 fn manifests_of(inner: &Inner, repo: &str, revision: Option<&str>) -> Result<Vec<ManifestRecord>> {
@@ -227,7 +216,7 @@ fn manifests_of(inner: &Inner, repo: &str, revision: Option<&str>) -> Result<Vec
         }
         Ok(records)
     })?;
-    if records.is_empty() { Err(not_here(repo, revision.unwrap_or("any revision"))) } else { Ok(records) }
+    if records.is_empty() { Err(not_stored(repo, revision.unwrap_or("any revision"))) } else { Ok(records) }
 }
 
 /// Before anything of several commits goes.
@@ -284,135 +273,4 @@ fn remove_commit(inner: &Inner, record: &ManifestRecord) -> Result<RemoveReport>
     let partial = partial_names(record, &paths)?;
     let scope = scope_of(&inner.endpoint, record);
     Removal { scope, paths, partial, listing: true, ..Removal::new(inner) }.run()
-}
-
-/// Blobs and the path of a file that has them.
-type Blobs = HashMap<BlobName, String>;
-
-/// What became of the transaction of a removal.
-enum Outcome {
-    /// So many files are forgotten, and these blobs with them.
-    Forgotten((u64, Blobs)),
-    /// Nothing: it is no longer as it was when that was decided.
-    Changed,
-    /// Nothing: a download of this quant needs what was to go.
-    Needed(String),
-}
-
-/// One commit's part of a removal.
-struct Removal<'a> {
-    inner: &'a Inner,
-    scope: RepoScope,
-    /// Paths to forget.
-    paths: BTreeSet<String>,
-    /// Quants that are no longer complete; all of them when the listing goes.
-    quants: BTreeSet<String>,
-    /// Blobs that may be here in part.
-    partial: Blobs,
-    /// Whether the listing itself goes too.
-    listing: bool,
-    kept: Vec<Kept>,
-}
-
-impl<'a> Removal<'a> {
-    fn new(inner: &'a Inner) -> Self {
-        let scope =
-            RepoScope { endpoint: inner.endpoint.clone(), repo: String::new(), commit: String::new() };
-        Self {
-            inner,
-            scope,
-            paths: BTreeSet::new(),
-            quants: BTreeSet::new(),
-            partial: Blobs::new(),
-            listing: false,
-            kept: Vec::new(),
-        }
-    }
-
-    fn run(self) -> Result<RemoveReport> {
-        Ok(self.run_if(|_| Ok(true))?.unwrap_or_default())
-    }
-
-    /// M first, then the blobs nobody uses any more. `None`, and nothing done, unless `still` says yes; refused while a download
-    /// needs what goes.
-    fn run_if(
-        self,
-        still: impl Fn(&WriteTransaction<'_>) -> tabagent_storage::Result<bool>,
-    ) -> Result<Option<RemoveReport>> {
-        let store: &Arc<Store> = &self.inner.store;
-        // Before anything is forgotten: what would be left then is only prune's to find.
-        store.check_tree_room()?;
-        let outcome = store.write(|txn| {
-            if !still(txn)? {
-                return Ok(Outcome::Changed);
-            }
-            match self.live_quant(txn)? {
-                Some(quant) => Ok(Outcome::Needed(quant)),
-                None => self.forget_records(txn).map(Outcome::Forgotten),
-            }
-        })?;
-        let (files, mut blobs) = match outcome {
-            Outcome::Forgotten(gone) => gone,
-            Outcome::Changed => return Ok(None),
-            Outcome::Needed(quant) => return Err(live::refused(&self.scope, &quant)),
-        };
-        blobs.extend(self.partial);
-        let names: Vec<BlobName> = blobs.keys().copied().collect();
-        let freed = store.remove_blobs(&names)?;
-        let mut kept = self.kept;
-        kept.extend(freed.busy.iter().map(|name| Kept {
-            path: blobs.get(name).cloned().unwrap_or_else(|| name.to_hex()),
-            why: "it is being downloaded".to_owned(),
-        }));
-        let (blobs, reusable) = (freed.blobs, freed.reusable);
-        Ok(Some(RemoveReport { files, blobs, freed: freed.freed, reusable, kept }))
-    }
-
-    fn forget_records(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<(u64, Blobs)> {
-        let removed = self.forget_files(txn)?;
-        for quant in &self.quants {
-            txn.delete::<Quants>(&Key::quant(&self.scope, quant))?;
-        }
-        if self.listing {
-            self.forget_listing(txn)?;
-        }
-        Ok(removed)
-    }
-
-    fn forget_files(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<(u64, Blobs)> {
-        let (mut count, mut blobs) = (0, Blobs::new());
-        for path in &self.paths {
-            let key = Key::file(&self.scope, path);
-            if let Some(file) = txn.get::<Files>(&key)? {
-                txn.delete::<Files>(&key)?;
-                txn.delete::<Uses>(&Key::usage(&file.blob_name(), &self.scope, path))?;
-                blobs.insert(file.blob_name(), path.clone());
-                count += 1;
-            }
-        }
-        Ok((count, blobs))
-    }
-
-    /// Forgets the listing and every observation of its commit.
-    fn forget_listing(&self, txn: &WriteTransaction<'_>) -> tabagent_storage::Result<()> {
-        txn.delete::<Manifests>(&Key::manifest(&self.scope))?;
-        txn.delete::<Imports>(&Key::import(&self.scope))?;
-        txn.delete::<Sortings>(&Key::sorting(&self.scope))?;
-        forget_quants(txn, &self.scope)?;
-        let mut changed = Vec::new();
-        txn.scan::<Refs>(&Key::references(&self.scope.endpoint, &self.scope.repo), |key, mut reference| {
-            if reference.forget(&self.scope.commit) {
-                changed.push((Key::stored(key), reference));
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        for (key, reference) in changed {
-            if reference.commits.is_empty() {
-                txn.delete::<Refs>(&key)?;
-            } else {
-                txn.put::<Refs>(&key, &reference)?;
-            }
-        }
-        Ok::<(), StorageError>(())
-    }
 }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
-use tabagent_storage::{Files, Key, Manifests, Quants, Refs, RepoScope};
+use tabagent_storage::{Files, Key, Manifests, Quants, ReadTransaction, Refs, RepoScope};
 
+use crate::cache::ModelCache;
 use crate::error::Result;
 use crate::file::FileInfo;
 use crate::inner::Inner;
 use crate::lookup::Lookup;
 use crate::manifest::Manifest;
+use crate::repo_name::{check_repo, check_revision};
 
 /// Counts and sizes. Repositories, quants and files are those of this endpoint; the rest is the whole store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,8 +42,35 @@ pub struct CacheStats {
     pub views: u64,
 }
 
-/// Counts everything.
-pub(crate) fn stats(inner: &Inner) -> Result<CacheStats> {
+impl ModelCache {
+    /// Counts and sizes of the whole store.
+    ///
+    /// # Errors
+    /// `ERR_CORRUPT`, `ERR_IO`, `ERR_CLOSED`.
+    pub fn stats(&self) -> Result<CacheStats> {
+        stats(&*self.inner()?)
+    }
+
+    /// The newest stored manifest of every revision that was scanned at this endpoint.
+    ///
+    /// # Errors
+    /// `ERR_CORRUPT`, `ERR_CLOSED`.
+    pub fn list_manifests(&self) -> Result<Vec<Manifest>> {
+        list_manifests(&*self.inner()?)
+    }
+
+    /// The files stored of a revision (`main` by default).
+    ///
+    /// # Errors
+    /// `ERR_INVALID_ARGUMENT`, `ERR_CORRUPT`, `ERR_CLOSED`.
+    pub fn list_files(&self, repo: &str, revision: Option<&str>) -> Result<Vec<FileInfo>> {
+        let inner = self.inner()?;
+        check_repo(repo)?;
+        list_files(&inner, repo, check_revision(revision)?)
+    }
+}
+
+fn stats(inner: &Inner) -> Result<CacheStats> {
     inner.store.read_ahead()?;
     let (usage, plain) = (inner.store.usage()?, inner.store.plain_files()?);
     let (mut files, mut quants, mut repos) = (0, 0, HashSet::new());
@@ -73,10 +102,7 @@ pub(crate) fn stats(inner: &Inner) -> Result<CacheStats> {
 }
 
 /// Every scanned (repository, revision) of the endpoint.
-pub(crate) fn references(
-    inner: &Inner,
-    txn: &tabagent_storage::ReadTransaction<'_>,
-) -> Result<Vec<(String, String)>> {
+pub(crate) fn references(inner: &Inner, txn: &ReadTransaction<'_>) -> Result<Vec<(String, String)>> {
     let prefix = Key::endpoint_references(&inner.endpoint);
     let mut out = Vec::new();
     txn.scan::<Refs>(&prefix, |key, _| {
@@ -89,16 +115,15 @@ pub(crate) fn references(
     Ok(out)
 }
 
-/// The newest manifest of every scanned revision.
-pub(crate) fn list_manifests(inner: &Inner) -> Result<Vec<Manifest>> {
+fn list_manifests(inner: &Inner) -> Result<Vec<Manifest>> {
     inner.store.read_ahead()?;
     let revisions = inner.read(|txn| references(inner, txn))?;
     // One short read transaction each: a large store never pins M for long.
     revisions.iter().filter_map(|(repo, revision)| inner.manifest(repo, revision).transpose()).collect()
 }
 
-/// The files stored of a revision: those `get_file` would open.
-pub(crate) fn list_files(inner: &Inner, repo: &str, revision: &str) -> Result<Vec<FileInfo>> {
+/// Those that `get_file` would open.
+fn list_files(inner: &Inner, repo: &str, revision: &str) -> Result<Vec<FileInfo>> {
     inner.read(|txn| {
         let lookup = Lookup { txn, endpoint: &inner.endpoint };
         let mut paths = BTreeMap::new();
@@ -116,7 +141,7 @@ pub(crate) fn list_files(inner: &Inner, repo: &str, revision: &str) -> Result<Ve
 }
 
 fn collect_files(
-    txn: &tabagent_storage::ReadTransaction<'_>,
+    txn: &ReadTransaction<'_>,
     scope: &RepoScope,
     paths: &mut BTreeMap<String, String>,
 ) -> Result<()> {

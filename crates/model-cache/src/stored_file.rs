@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 
 use tabagent_storage::{BlobName, FileMetadata, Files, Key, Manifests, ReadTransaction, RepoScope};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::inner::Inner;
 use crate::lookup::Lookup;
+use crate::required::not_stored;
 
 /// One stored file of one commit.
 #[derive(Clone, Debug)]
@@ -85,7 +86,7 @@ fn prefixes(inner: &Inner, txn: &ReadTransaction<'_>, repo: Option<&str>) -> Res
         })?;
     }
     if !known {
-        return Err(Error::NotStored { repo: repo.to_owned(), revision: "any revision".to_owned() });
+        return Err(not_stored(repo, "any revision"));
     }
     Ok(names.iter().map(|name| Key::repo_files(endpoint, name)).collect())
 }

@@ -7,6 +7,7 @@ use tabagent_storage::{
     Incarnation, Key, Manifests, QuantRecord, Quants, RepoScope, Verdict, WriteTransaction,
 };
 
+use crate::cache::ModelCache;
 use crate::checking::{all_checked, check};
 use crate::error::Result;
 use crate::inner::Inner;
@@ -90,8 +91,22 @@ pub struct MissingFile {
     pub path: String,
 }
 
-/// Checks what is stored.
-pub(crate) async fn verify(inner: Arc<Inner>, options: VerifyOptions) -> Result<VerifyReport> {
+impl ModelCache {
+    /// Compares every stored byte with the checksums recorded when it was stored, and finds files whose bytes are gone and what
+    /// nobody refers to. Files whose bytes are gone do not count as stored afterwards; damaged ones still do, and are served to
+    /// whoever does not check. With `options.repair` just the damaged blocks are fetched again, and written once they are proven to
+    /// give the file its sha256; open views show the right bytes from then on.
+    ///
+    /// # Errors
+    /// `ERR_READ_ONLY` for a repair, `ERR_INVALID_ARGUMENT`, `ERR_REPO_NOT_FOUND` for a repository that is not here, `ERR_CORRUPT`
+    /// when the records themselves are damaged, `ERR_IO`, `ERR_CLOSED`. Damaged bytes are no error.
+    pub async fn verify(&self, options: VerifyOptions) -> Result<VerifyReport> {
+        let inner = self.inner()?;
+        inner.call(verify(Arc::clone(&inner), options)).await
+    }
+}
+
+async fn verify(inner: Arc<Inner>, options: VerifyOptions) -> Result<VerifyReport> {
     if let Some(repo) = &options.repo {
         check_repo(repo)?;
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::cache::ModelCache;
 use crate::error::{Error, Result};
 use crate::inner::Inner;
 use crate::lock::lock;
@@ -77,6 +78,18 @@ impl Watch {
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watch").field("repo", &self.viewer.options.repo).finish_non_exhaustive()
+    }
+}
+
+impl ModelCache {
+    /// Watches manifests: first the present one of every scanned revision, then each that changed, whichever process changed it.
+    /// A change is seen within about 0.2 s; changes nobody has taken yet are shown as one, with the newest state. What is removed is
+    /// shown once more, with nothing stored.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_ARGUMENT`, `ERR_CLOSED`, `ERR_IO`.
+    pub fn watch(&self, options: WatchOptions) -> Result<Watch> {
+        watch(&self.inner()?, options)
     }
 }
 
@@ -184,7 +197,7 @@ impl Viewers {
 }
 
 /// Begins to watch.
-pub(crate) fn watch(inner: &Arc<Inner>, options: WatchOptions) -> Result<Watch> {
+fn watch(inner: &Arc<Inner>, options: WatchOptions) -> Result<Watch> {
     options.repo.as_deref().map_or(Ok(()), check_repo)?;
     let viewer = Arc::new(Viewer {
         options,

@@ -1,4 +1,4 @@
-use tabagent_storage::{Digest, RefRecord};
+use tabagent_storage::{BlobName, Digest, RefRecord, Refs};
 
 use super::*;
 use crate::fixture::{begin, complete, is_stored, listed, open, put, remembered, rename, scan};
