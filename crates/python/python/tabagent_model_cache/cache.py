@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from tabagent_model_cache import environment_variables as environment
-from tabagent_model_cache._native import VERSION, NativeCache, NativeWatch
-from tabagent_model_cache.argument import check_choice, check_integer, check_proxy, check_url
+from tabagent_model_cache._native import NativeCache, NativeWatch
+from tabagent_model_cache.argument import check_integer, check_url
 from tabagent_model_cache.cached_file import CachedFile
 from tabagent_model_cache.closing import Closing
 from tabagent_model_cache.error import ModelFileNotFoundError
 from tabagent_model_cache.inspection import Inspection, to_inspection
 from tabagent_model_cache.manifest import FileInfo, Manifest, to_file, to_files, to_manifest
 from tabagent_model_cache.onnx_model import OnnxModel
+from tabagent_model_cache.options import (
+    Link,
+    StrPath,
+    authorities,
+    export_options,
+    proxies_by_scheme,
+    user_agent,
+)
 from tabagent_model_cache.plain_files import PlainFiles
 from tabagent_model_cache.progress import ProgressCallback, receiving
 from tabagent_model_cache.report import (
@@ -34,9 +39,6 @@ from tabagent_model_cache.report import (
 )
 from tabagent_model_cache.tensors import Tensors
 from tabagent_model_cache.watch import ManifestWatch
-
-StrPath = str | os.PathLike[str]
-Link = Literal["auto", "reflink", "copy"]
 
 
 class ModelCache(Closing):
@@ -100,7 +102,7 @@ class ModelCache(Closing):
         check_integer(max_bytes_per_second, "max_bytes_per_second", 1)
         if endpoint is not None:
             check_url(endpoint, "endpoint")
-        proxies = environment.read_proxies() if proxy is None else _by_scheme(proxy)
+        proxies = proxies_by_scheme(proxy)
         folder = environment.default_folder() if path is None else Path(path)
         token = environment.read_token() if token is None else token
         self._offline = environment.read_offline() if offline is None else offline
@@ -121,8 +123,8 @@ class ModelCache(Closing):
                 "http_proxy": proxies.get("http"),
                 "https_proxy": proxies.get("https"),
                 "no_proxy": environment.read_no_proxy() if no_proxy is None else no_proxy,
-                "certificate_authorities": _authorities(certificate_authority),
-                "user_agent": f"tabagent-model-cache/{VERSION}; python/{_python_version()}",
+                "certificate_authorities": authorities(certificate_authority),
+                "user_agent": user_agent(),
             },
         )
 
@@ -334,7 +336,7 @@ class ModelCache(Closing):
         `UnsupportedFilesystemError`, "copy" never does, "auto" where it can. A file that exists is `InvalidArgumentError` unless
         `overwrite` is set.
         """
-        options = _export_options(revision, link, overwrite)
+        options = export_options(revision, link, overwrite)
         folder = Path(directory).absolute()
         with receiving(progress) as receive:
             return to_export_report(self._native.export_quant(repo, quant, folder, options, receive))
@@ -351,7 +353,7 @@ class ModelCache(Closing):
         progress: ProgressCallback | bool | None = None,
     ) -> ExportReport:
         """Write one stored file as the plain file `destination`, whose parent folders are made; see `export_quant`."""
-        options = _export_options(revision, link, overwrite)
+        options = export_options(revision, link, overwrite)
         file = Path(destination).absolute()
         with receiving(progress) as receive:
             return to_export_report(self._native.export_file(repo, path, file, options, receive))
@@ -407,30 +409,3 @@ class ModelCache(Closing):
 
     def __repr__(self) -> str:
         return f"<ModelCache {self.path}>"
-
-
-def _python_version() -> str:
-    """As `platform` says it, whose import takes longer than all of this file."""
-    return ".".join(str(number) for number in sys.version_info[:3])
-
-
-def _by_scheme(proxy: str | dict[str, str]) -> dict[str, str]:
-    proxies = {"http": proxy, "https": proxy} if isinstance(proxy, str) else proxy
-    if not isinstance(proxies, dict):
-        raise TypeError(f"proxy must be a string or a dict, got {type(proxy).__name__}")
-    for scheme, url in proxies.items():
-        check_choice(scheme, "proxy", "http", "https")
-        check_proxy(url, "proxy")
-    return proxies
-
-
-def _authorities(given: StrPath | Sequence[StrPath] | None) -> list[Path]:
-    if given is None:
-        return environment.read_authorities()
-    paths = [given] if isinstance(given, str | os.PathLike) else given
-    return [Path(path).absolute() for path in paths]
-
-
-def _export_options(revision: str | None, link: str, overwrite: bool) -> dict[str, str | bool | None]:
-    check_choice(link, "link", "auto", "reflink", "copy")
-    return {"revision": revision, "link": link, "overwrite": overwrite}
