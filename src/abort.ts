@@ -10,7 +10,7 @@ export interface CallOptions {
 }
 
 /** Starts the native call; `nudge` is to be called whenever `operation` has news. */
-type Start<T> = (operation: Operation, nudge: (() => void) | undefined) => Promise<T>
+export type Start<T> = (operation: Operation, nudge: (() => void) | undefined) => Promise<T>
 
 type Outcome<T> = { value: T } | { error: unknown } | Interruption
 interface Interruption {

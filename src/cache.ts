@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { runNative, splitCall, withSignal } from './abort.js'
+import { type CallOptions, runNative, type Start, splitCall, withSignal } from './abort.js'
 import { checkFile, checkOptions, checkRepo, checkString } from './argument.js'
 import type { NativeCache } from './binding.js'
 import { type CachedFile, wrapFile } from './cached-file.js'
@@ -10,6 +10,7 @@ import { type ImportOptions, type ImportReport, importSchema } from './import.js
 import { type Inspection, type InspectOptions, inspectSchema, toInspection } from './inspection.js'
 import { type FileInfo, type Manifest, toManifest } from './manifest.js'
 import { type OnnxModel, type OnnxModelOptions, onnxModelSchema, wrapOnnxModel } from './onnx-model.js'
+import type { OpenOptions } from './open-options.js'
 import { type Opening, openNative, withDefaults } from './opening.js'
 import {
   type DownloadOptions,
@@ -17,7 +18,6 @@ import {
   fetchSchema,
   type GetOptions,
   getSchema,
-  type OpenOptions,
   type PruneOptions,
   pruneSchema,
   type RevisionOptions,
@@ -117,7 +117,7 @@ export class ModelCache implements AsyncDisposable {
   async scanRepo(repo: string, options?: ScanOptions): Promise<Manifest> {
     checkRepo(repo, 'repo')
     const { signal, ...native } = checkOptions(options, scanSchema)
-    const manifest = await runNative(this.#runtime.binding, withSignal(signal), (operation) =>
+    const manifest = await this.#run(withSignal(signal), (operation) =>
       this.#native.scanRepo(repo, native, operation),
     )
     return toManifest(manifest)
@@ -149,7 +149,7 @@ export class ModelCache implements AsyncDisposable {
     checkRepo(repo, 'repo')
     checkString(quant, 'quant')
     const { call, native } = splitCall(checkOptions(options, downloadSchema))
-    const manifest = await runNative(this.#runtime.binding, call, (operation, nudge) =>
+    const manifest = await this.#run(call, (operation, nudge) =>
       this.#native.downloadQuant(repo, quant, native, operation, nudge),
     )
     return toManifest(manifest)
@@ -159,7 +159,7 @@ export class ModelCache implements AsyncDisposable {
   async downloadFile(repo: string, path: string, options?: DownloadOptions): Promise<FileInfo> {
     checkFile(repo, path)
     const { call, native } = splitCall(checkOptions(options, downloadSchema))
-    return runNative(this.#runtime.binding, call, (operation, nudge) =>
+    return this.#run(call, (operation, nudge) =>
       this.#native.downloadFile(repo, path, native, operation, nudge),
     )
   }
@@ -188,8 +188,7 @@ export class ModelCache implements AsyncDisposable {
     checkFile(repo, path)
     const { verify = false, ...download } = checkOptions(options, fetchSchema)
     const { call, native } = splitCall(download)
-    const file = await runNative(
-      this.#runtime.binding,
+    const file = await this.#run(
       call,
       (operation, nudge) => this.#native.fetchFile(repo, path, native, operation, nudge),
       (late) => late.close(),
@@ -211,8 +210,7 @@ export class ModelCache implements AsyncDisposable {
   async onnxModel(repo: string, path: string, options?: OnnxModelOptions): Promise<OnnxModel> {
     checkFile(repo, path)
     const { signal, revision } = checkOptions(options, onnxModelSchema)
-    const model = await runNative(
-      this.#runtime.binding,
+    const model = await this.#run(
       withSignal(signal),
       (operation) => this.#native.onnxModel(repo, path, revision, operation),
       (late) => late.close(),
@@ -239,7 +237,7 @@ export class ModelCache implements AsyncDisposable {
   async inspect(repo: string, path: string, options?: InspectOptions): Promise<Inspection> {
     checkFile(repo, path)
     const { signal, revision } = checkOptions(options, inspectSchema)
-    const inspection = await runNative(this.#runtime.binding, withSignal(signal), (operation) =>
+    const inspection = await this.#run(withSignal(signal), (operation) =>
       this.#native.inspect(repo, path, revision, operation),
     )
     return toInspection(inspection)
@@ -259,7 +257,7 @@ export class ModelCache implements AsyncDisposable {
   async removeFile(repo: string, path: string, options?: RevisionOptions): Promise<RemoveReport> {
     checkFile(repo, path)
     const { revision } = checkOptions(options, revisionSchema)
-    return this.#run(() => this.#native.removeFile(repo, path, revision))
+    return this.#run({}, () => this.#native.removeFile(repo, path, revision))
   }
 
   /**
@@ -270,7 +268,7 @@ export class ModelCache implements AsyncDisposable {
     checkRepo(repo, 'repo')
     checkString(quant, 'quant')
     const { revision } = checkOptions(options, revisionSchema)
-    return this.#run(() => this.#native.removeQuant(repo, quant, revision))
+    return this.#run({}, () => this.#native.removeQuant(repo, quant, revision))
   }
 
   /**
@@ -280,7 +278,7 @@ export class ModelCache implements AsyncDisposable {
   async removeRepo(repo: string, options?: RevisionOptions): Promise<RemoveReport> {
     checkRepo(repo, 'repo')
     const { revision } = checkOptions(options, revisionSchema)
-    return this.#run(() => this.#native.removeRepo(repo, revision))
+    return this.#run({}, () => this.#native.removeRepo(repo, revision))
   }
 
   /**
@@ -303,7 +301,7 @@ export class ModelCache implements AsyncDisposable {
     checkString(directory, 'directory')
     const { call, native } = splitCall(checkOptions(options, exportSchema))
     const destination = resolve(directory)
-    return runNative(this.#runtime.binding, call, (operation, nudge) =>
+    return this.#run(call, (operation, nudge) =>
       this.#native.exportQuant(repo, quant, { ...native, destination }, operation, nudge),
     )
   }
@@ -322,7 +320,7 @@ export class ModelCache implements AsyncDisposable {
     checkFile(repo, path)
     checkString(destination, 'destination')
     const { call, native } = splitCall(checkOptions(options, exportSchema))
-    return runNative(this.#runtime.binding, call, (operation, nudge) =>
+    return this.#run(call, (operation, nudge) =>
       this.#native.exportFile(repo, path, { ...native, destination: resolve(destination) }, operation, nudge),
     )
   }
@@ -342,8 +340,7 @@ export class ModelCache implements AsyncDisposable {
     checkRepo(repo, 'repo')
     checkString(pathOrQuant, 'pathOrQuant')
     const { call, native } = splitCall(checkOptions(options, materializeSchema))
-    const files = await runNative(
-      this.#runtime.binding,
+    const files = await this.#run(
       call,
       (operation, nudge) => this.#native.materialize(repo, pathOrQuant, native, operation, nudge),
       (late) => void late.close(),
@@ -369,9 +366,7 @@ export class ModelCache implements AsyncDisposable {
    */
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     const { call, native } = splitCall(checkOptions(options, verifySchema))
-    return runNative(this.#runtime.binding, call, (operation, nudge) =>
-      this.#native.verify(native, operation, nudge),
-    )
+    return this.#run(call, (operation, nudge) => this.#native.verify(native, operation, nudge))
   }
 
   /**
@@ -392,7 +387,7 @@ export class ModelCache implements AsyncDisposable {
     if (directory !== undefined) checkString(directory, 'directory')
     const { call, native } = splitCall(checkOptions(options, importSchema))
     const folder = resolve(directory ?? hfCacheFolder())
-    return runNative(this.#runtime.binding, call, (operation, nudge) =>
+    return this.#run(call, (operation, nudge) =>
       this.#native.importHfCache(folder, native.repo, operation, nudge),
     )
   }
@@ -413,7 +408,7 @@ export class ModelCache implements AsyncDisposable {
    */
   async prune(options?: PruneOptions): Promise<PruneReport> {
     const native = checkOptions(options, pruneSchema)
-    const { removed, ...report } = await this.#run(() => this.#native.prune(native))
+    const { removed, ...report } = await this.#run({}, () => this.#native.prune(native))
     return { ...removed, ...report }
   }
 
@@ -447,7 +442,7 @@ export class ModelCache implements AsyncDisposable {
    * again does nothing.
    */
   async close(): Promise<void> {
-    await this.#run(() => this.#native.close())
+    await this.#run({}, () => this.#native.close())
   }
 
   /** The same as `close()`, for `await using`. */
@@ -455,7 +450,7 @@ export class ModelCache implements AsyncDisposable {
     await this.close()
   }
 
-  #run<T>(start: () => Promise<T>): Promise<T> {
-    return runNative(this.#runtime.binding, {}, start)
+  #run<T>(call: CallOptions, start: Start<T>, discard?: (late: T) => void): Promise<T> {
+    return runNative(this.#runtime.binding, call, start, discard)
   }
 }

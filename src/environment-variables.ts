@@ -3,7 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { checkProxy, checkUrl } from './argument.js'
 import { invalidArgument } from './errors.js'
-import type { OpenOptions } from './options.js'
+import type { OpenOptions } from './open-options.js'
 
 /** Defaults that the environment gives to `ModelCache.open`; this file alone reads the environment. */
 export type EnvironmentDefaults = Pick<

@@ -6,11 +6,10 @@ export type { ImportedFile, ImportOptions, ImportReport } from './import.js'
 export type { GraphPort, Inspection, InspectOptions, MetadataValue, TensorInfo } from './inspection.js'
 export type { Digest, FileInfo, Manifest, Quant } from './manifest.js'
 export { OnnxModel, type OnnxModelOptions } from './onnx-model.js'
+export type { OpenOptions, ProxyOptions } from './open-options.js'
 export type {
   DownloadOptions,
   GetOptions,
-  OpenOptions,
-  ProxyOptions,
   PruneOptions,
   RangeOptions,
   RevisionOptions,

@@ -3,7 +3,7 @@ import { runNative } from './abort.js'
 import { checkOptions } from './argument.js'
 import type { NativeCache } from './binding.js'
 import { defaultFolder, readEnvironment } from './environment-variables.js'
-import { type OpenOptions, openSchema } from './options.js'
+import { type OpenOptions, openSchema } from './open-options.js'
 import type { Runtime } from './runtime.js'
 import { VERSION } from './version.js'
 
