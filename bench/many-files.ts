@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { runExample } from './cargo.js'
 import type { Calls, ManyFilesParameters, ManyFilesResult } from './child/many-files.js'
-import { ROOT, runProgram, runScript } from './child-process.js'
+import { runScript } from './child-process.js'
 import type { Figure, Measurement } from './figure.js'
 import { lmdbModule } from './peers.js'
 import { describeTimes, median, ratios } from './rounds.js'
@@ -19,7 +20,8 @@ export const manyFiles: Measurement = {
     return workplace.inNewFolder(async (folder) => {
       await mkdir(folder)
       const path = join(folder, 'store')
-      await fillStore(path)
+      // As downloads would fill it.
+      await runExample('many_files', [path, ENDPOINT, String(REPOS)])
       const module = lmdbModule()
       const peer = module === undefined ? undefined : { module, folder: join(folder, 'lmdb') }
       const parameters: ManyFilesParameters = { path, endpoint: ENDPOINT, repos: REPOS, peer }
@@ -27,13 +29,6 @@ export const manyFiles: Measurement = {
       return figures(result)
     })
   },
-}
-
-/** As downloads would. */
-async function fillStore(path: string): Promise<void> {
-  const example = ['run', '--release', '-p', 'tabagent-storage', '--example', 'many_files']
-  const cargo = [join(ROOT, 'scripts', 'cargo.mjs'), ...example, '--', path, ENDPOINT, String(REPOS)]
-  await runProgram(process.execPath, cargo)
 }
 
 function figures({ hasFile, getFile, getManifest, open, stats, listManifests }: ManyFilesResult): Figure[] {

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { ROOT, runProgram } from './child-process.js'
+import { runBench } from './cargo.js'
 import { GIB, type Measurement } from './figure.js'
 import { describeTimes, median, ratios } from './rounds.js'
 
@@ -21,7 +20,7 @@ export const store: Measurement = {
   measure(workplace) {
     return workplace.inNewFolder(async (folder) => {
       await mkdir(folder)
-      const rounds = await runBench(folder)
+      const rounds = await runBench<Round>('store', [folder, String(GIB), String(ROUNDS)])
       const [blob, plain] = [rounds.map((round) => round.blob), rounds.map((round) => round.plain)]
       return [
         {
@@ -34,12 +33,4 @@ export const store: Measurement = {
       ]
     })
   },
-}
-
-async function runBench(folder: string): Promise<Round[]> {
-  const cargo = [join(ROOT, 'scripts', 'cargo.mjs'), 'bench', '-p', 'tabagent-storage', '--bench', 'store']
-  const size = [folder, String(GIB), String(ROUNDS)]
-  const { output } = await runProgram(process.execPath, [...cargo, '--', ...size])
-  const lines = output.split('\n').filter((line) => line.startsWith('{'))
-  return lines.map((line) => JSON.parse(line) as Round)
 }

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ROOT, runProgram } from './child-process.js'
+import { runBench } from './cargo.js'
 import { GIB, type Measurement } from './figure.js'
 import { describeTimes, median, ratios } from './rounds.js'
 
@@ -23,7 +23,7 @@ export const verify: Measurement = {
   measure(workplace) {
     return workplace.inNewFolder(async (folder) => {
       await mkdir(folder)
-      const rounds = await runBench(folder)
+      const rounds = await runBench<Round>('verify', [join(folder, 'verify'), String(GIB), String(ROUNDS)])
       const [check, plain] = [rounds.map((round) => round.verify), rounds.map((round) => round.plain)]
       const threads = `${rounds[0]?.threads} threads each`
       return [
@@ -37,12 +37,4 @@ export const verify: Measurement = {
       ]
     })
   },
-}
-
-async function runBench(folder: string): Promise<Round[]> {
-  const cargo = [join(ROOT, 'scripts', 'cargo.mjs'), 'bench', '-p', 'tabagent-storage', '--bench', 'verify']
-  const size = [join(folder, 'verify'), String(GIB), String(ROUNDS)]
-  const { output } = await runProgram(process.execPath, [...cargo, '--', ...size])
-  const lines = output.split('\n').filter((line) => line.startsWith('{'))
-  return lines.map((line) => JSON.parse(line) as Round)
 }

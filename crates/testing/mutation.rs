@@ -1,6 +1,10 @@
 //! Bytes that a disk or a stranger has changed. `MODEL_CACHE_MUTATIONS` makes tests try so many for each sample instead of a few
 //! thousand, and `MODEL_CACHE_MUTATIONS_SEED` other ones.
 
+#[path = "random.rs"]
+pub(crate) mod random;
+use random::Random;
+
 /// Tries `work` with many changed forms of each sample.
 pub(crate) fn with_mutations(samples: &[Vec<u8>], work: impl Fn(&[u8])) {
     let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
@@ -17,17 +21,7 @@ pub(crate) fn with_mutations(samples: &[Vec<u8>], work: impl Fn(&[u8])) {
     }
 }
 
-/// Xorshift: the same changes in every run.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 16).unwrap() % limit.max(1)
-    }
-
     fn byte(&mut self) -> u8 {
         let special = [0, 1, 0x7f, 0x80, 0xff, b'-', b'/', b'"', b':', b'9'];
         match self.below(3) {

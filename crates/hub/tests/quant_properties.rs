@@ -7,10 +7,13 @@
 )]
 
 mod listing_table;
+#[path = "../../testing/random.rs"]
+mod random;
 
 use std::collections::{HashMap, HashSet};
 
 use listing_table::cases;
+use random::Random;
 use tabagent_hub::quant::{DetectedQuant, Detection, Hints, Role, SourceFile, detect, detect_with};
 
 const TABLES: [&str; 4] = [
@@ -19,18 +22,6 @@ const TABLES: [&str; 4] = [
     include_str!("listings/checkpoints.txt"),
     include_str!("listings/other.txt"),
 ];
-
-/// Xorshift: the same listings in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % limit as u64).unwrap()
-    }
-}
 
 fn check(paths: &[(String, u64)], hints: &Hints) -> Detection {
     let files: Vec<SourceFile<'_>> =

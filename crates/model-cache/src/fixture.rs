@@ -20,11 +20,11 @@ pub(crate) fn open(folder: &tempfile::TempDir) -> Inner {
     Inner::open(&StorageRegistry::new(folder.path()), "store".as_ref(), CacheOptions::default()).unwrap()
 }
 
-/// The listing of a repository whose files make one quant, stored.
-pub(crate) fn scan(inner: &Inner, repo: &str, files: Vec<ManifestFile>) -> (RepoScope, ManifestRecord) {
+/// The listing of a repository whose files make one quant.
+pub(crate) fn listing(repo: &str, files: Vec<ManifestFile>, quant: &str) -> ManifestRecord {
     let places = (0..).take(files.len()).collect();
-    let record = ManifestRecord {
-        endpoint: inner.options.endpoint.clone(),
+    ManifestRecord {
+        endpoint: String::new(),
         repo: repo.to_owned(),
         commit: "c0ffee".to_owned(),
         pipeline_task: None,
@@ -34,9 +34,15 @@ pub(crate) fn scan(inner: &Inner, repo: &str, files: Vec<ManifestFile>) -> (Repo
         gated: false,
         scanned_at_ms: 1,
         files,
-        quants: vec![ManifestQuant { name: "q4".to_owned(), format: "gguf".to_owned(), files: places }],
+        quants: vec![ManifestQuant { name: quant.to_owned(), format: "gguf".to_owned(), files: places }],
         shared: Vec::new(),
-    };
+    }
+}
+
+/// Such a listing, with the quant `q4`, stored.
+pub(crate) fn scan(inner: &Inner, repo: &str, files: Vec<ManifestFile>) -> (RepoScope, ManifestRecord) {
+    let endpoint = inner.options.endpoint.clone();
+    let record = ManifestRecord { endpoint, ..listing(repo, files, "q4") };
     let scope = scope_of(&inner.endpoint, &record);
     inner.store.write(|txn| txn.put::<Manifests>(&Key::manifest(&scope), &record)).unwrap();
     (scope, record)

@@ -22,7 +22,7 @@ use crate::history::History;
 use crate::inner::Inner;
 use crate::lookup::scope_of;
 use crate::sorting::sort;
-use crate::transfer::{MEMORY_LIMIT, publish};
+use crate::transfer::{MEMORY_LIMIT, hub_digest, publish};
 
 /// Result of what runs in a transaction.
 type Stored<T> = tabagent_storage::Result<T>;
@@ -60,11 +60,7 @@ pub(crate) fn listing(
 
 /// A listed file again as a listing has it.
 pub(crate) fn listed(file: &ManifestFile) -> Result<ListedFile> {
-    let digest = match file.digest()? {
-        Digest::Sha256(digest) => tabagent_hub::Digest::Sha256(digest),
-        Digest::GitSha1(digest) => tabagent_hub::Digest::GitSha1(digest),
-    };
-    Ok(ListedFile { path: file.path.clone(), size: file.size, digest })
+    Ok(ListedFile { path: file.path.clone(), size: file.size, digest: hub_digest(file.digest()?) })
 }
 
 /// Stores a listing made from an import, unless the commit has been scanned: false then.

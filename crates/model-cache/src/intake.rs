@@ -18,6 +18,7 @@ use crate::imported::{self, listed, listing};
 use crate::inner::Inner;
 use crate::local_file;
 use crate::lookup::Lookup;
+use crate::transfer::hub_digest;
 
 /// Largest configuration that is looked at for hints (1 MiB).
 const CONFIG_LIMIT: u64 = 1 << 20;
@@ -226,11 +227,7 @@ impl Judge<'_> {
                 Err(error) => return Ok(Err(format!("it cannot be read: {error}"))),
             },
         };
-        let digest = match digest {
-            Digest::Sha256(digest) => tabagent_hub::Digest::Sha256(digest),
-            Digest::GitSha1(digest) => tabagent_hub::Digest::GitSha1(digest),
-        };
-        Ok(Ok(ListedFile { path: file.path.clone(), size: file.size, digest }))
+        Ok(Ok(ListedFile { path: file.path.clone(), size: file.size, digest: hub_digest(digest) }))
     }
 }
 

@@ -71,6 +71,9 @@ mod lookup;
 mod manifest;
 mod mend;
 mod meter;
+#[cfg(test)]
+#[path = "../../testing/mutation.rs"]
+mod mutation;
 mod onnx;
 mod onnx_model;
 mod options;

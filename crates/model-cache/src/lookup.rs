@@ -124,7 +124,7 @@ impl Lookup<'_, '_> {
     /// Whether one of these commits has a stored file.
     pub(crate) fn has_file_in(&self, scopes: &[RepoScope], path: &str) -> Result<bool> {
         for scope in scopes {
-            if self.txn.has::<Files>(&Key::file(scope, path))? {
+            if self.txn.contains_valid::<Files>(&Key::file(scope, path))? {
                 return Ok(true);
             }
         }

@@ -135,7 +135,7 @@ impl Manifest {
             license: record.license,
             tags: record.tags,
             gated: record.gated,
-            stale: txn.has::<Imports>(&Key::import(&scope))?,
+            stale: txn.contains_valid::<Imports>(&Key::import(&scope))?,
             scanned_at_ms: record.scanned_at_ms,
             shared_files: FileList::new(listing.files, record.shared),
             repo: record.repo,

@@ -3,8 +3,6 @@
 //! An error crosses as JSON in its message: that is the one form that a thrown error and a rejected promise share.
 //! `fromNative` in `src/errors.ts` unpacks it.
 
-use std::error::Error as _;
-
 use serde_json::{Value, json};
 use tabagent_model_cache::Error;
 
@@ -15,7 +13,7 @@ pub(crate) fn to_napi(error: impl Into<Error>) -> napi::Error {
         "code": error.code(),
         "message": error.to_string(),
         "fields": fields(&error),
-        "causes": causes(&error),
+        "causes": error.causes(),
     });
     napi::Error::from_reason(packed.to_string())
 }
@@ -39,14 +37,4 @@ fn fields(error: &Error) -> Value {
         .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
-}
-
-fn causes(error: &Error) -> Vec<String> {
-    let mut messages = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        messages.push(cause.to_string());
-        next = cause.source();
-    }
-    messages
 }

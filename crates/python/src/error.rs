@@ -1,7 +1,5 @@
 //! Errors of the core as exceptions of Python.
 
-use std::error::Error as _;
-
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -16,7 +14,7 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
 }
 
 fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
-    let arguments = (error.code(), error.to_string(), fields(py, error)?, causes(error));
+    let arguments = (error.code(), error.to_string(), fields(py, error)?, error.causes());
     py.import("tabagent_model_cache.error")?.getattr("from_native")?.call1(arguments)
 }
 
@@ -41,15 +39,4 @@ fn fields<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyDict>> {
         }
     }
     Ok(set)
-}
-
-/// Messages of the underlying errors, outermost first.
-fn causes(error: &Error) -> Vec<String> {
-    let mut messages = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        messages.push(cause.to_string());
-        next = cause.source();
-    }
-    messages
 }

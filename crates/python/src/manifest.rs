@@ -114,10 +114,7 @@ pub(crate) struct NativeDigest {
 
 impl From<Digest> for NativeDigest {
     fn from(digest: Digest) -> Self {
-        match digest {
-            Digest::Sha256(bytes) => Self { algorithm: "sha256", value: hex::encode(bytes) },
-            Digest::GitSha1(bytes) => Self { algorithm: "git-sha1", value: hex::encode(bytes) },
-        }
+        Self { algorithm: digest.algorithm(), value: digest.value() }
     }
 }
 

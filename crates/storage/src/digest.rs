@@ -43,7 +43,7 @@ impl BlobName {
 
     /// The name with these 64 hexadecimal digits; `None` for any other text.
     #[must_use]
-    pub fn from_hex(digits: &str) -> Option<Self> {
+    pub(crate) fn from_hex(digits: &str) -> Option<Self> {
         let mut name = Self([0; 32]);
         hex::decode_to_slice(digits, &mut name.0).ok()?;
         Some(name)

@@ -1,5 +1,5 @@
 //! The libmdbx calls the `libmdbx` crate has no safe form for, each wrapped once.
-#![allow(unsafe_code, reason = "raw libmdbx calls; every block states why it is sound")]
+#![expect(unsafe_code, reason = "raw libmdbx calls; every block states why it is sound")]
 
 #[cfg(test)]
 mod check;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::digest::{BlobName, Incarnation};
@@ -30,7 +29,6 @@ pub struct BlobReader {
     content: Content,
     checksums: Checksums,
     view: Mutex<Weak<Mapping>>,
-    extents_taken: AtomicBool,
     // Last: the chunks' pin ends before the store may close.
     store: Arc<Store>,
 }
@@ -117,7 +115,6 @@ impl BlobReader {
             content,
             checksums: Checksums::new(record.size, record.segments),
             view: Mutex::default(),
-            extents_taken: AtomicBool::new(false),
             store,
         })
     }
@@ -208,23 +205,15 @@ impl BlobReader {
     }
 
     /// Where the bytes lie on disk, for engines that take a path and an offset; empty for a blob stored inline. Valid as long as
-    /// this reader lives. From now on [`BlobReader::extents_taken`] is true.
+    /// this reader lives.
     #[must_use]
     pub fn extents(&self) -> Vec<Extent> {
         let Content::Chunks(chunks) = &self.content else { return Vec::new() };
-        self.extents_taken.store(true, Ordering::Relaxed);
         let path = self.store.chunks.data_path();
         let pieces = merged(chunks.pieces(0..self.size)).into_iter();
         pieces
             .map(|piece| Extent { path: path.clone(), offset: piece.offset, length: piece.length })
             .collect()
-    }
-
-    /// Whether someone outside this library may hold extents: then the reader must live until its user says that it is done,
-    /// whatever the garbage collector thinks.
-    #[must_use]
-    pub fn extents_taken(&self) -> bool {
-        self.extents_taken.load(Ordering::Relaxed)
     }
 
     /// The chunks, unless the blob is inline.

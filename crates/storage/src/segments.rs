@@ -148,18 +148,7 @@ fn join(first: Segment, second: Segment) -> Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A small deterministic generator, so that a failing seed can be run again.
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, limit: u64) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0 % limit
-        }
-    }
+    use crate::tests::mutation::random::Random;
 
     #[test]
     fn a_write_over_a_seam_is_cut_at_the_block() {
@@ -196,15 +185,14 @@ mod tests {
     fn the_set_agrees_with_a_bitmap_under_random_writes() {
         for seed in 1..=40 {
             let mut random = Random(seed);
-            let size = 2 * BLOCK_SIZE + 12_345;
-            let mut bytes = vec![0_u8; usize::try_from(size).unwrap()];
-            let mut present = vec![false; bytes.len()];
+            let size = usize::try_from(2 * BLOCK_SIZE + 12_345).unwrap();
+            let mut bytes = vec![0_u8; size];
+            let mut present = vec![false; size];
             let mut set = SegmentSet::default();
             for step in 0..60_u8 {
-                let start = random.below(size);
-                let length = 1 + random.below((size - start).min(700_000));
-                let range = start..start + length;
-                let (from, to) = (usize::try_from(range.start).unwrap(), usize::try_from(range.end).unwrap());
+                let from = random.below(size);
+                let to = from + 1 + random.below((size - from).min(700_000));
+                let range = from as u64..to as u64;
                 for lost in set.to_record().iter().filter(|s| s.start < range.end && range.start < s.end()) {
                     let lost = usize::try_from(lost.start).unwrap()..usize::try_from(lost.end()).unwrap();
                     present[lost].fill(false);
@@ -213,7 +201,7 @@ mod tests {
                 if random.below(5) > 0 {
                     bytes[from..to].fill(step);
                     present[from..to].fill(true);
-                    for segment in segments_of(start, &bytes[from..to]) {
+                    for segment in segments_of(range.start, &bytes[from..to]) {
                         set.insert(segment);
                     }
                 }

@@ -36,11 +36,11 @@ impl ReadTransaction<'_> {
         T::Value::decode(self.bytes(&value)?).map(Some)
     }
 
-    /// Whether there is a record under `key`. It is checked as if it were read.
+    /// Whether there is a record under `key`, which is checked as if it were read.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`] when it does not validate.
-    pub fn has<T: Table>(&self, key: &Key) -> Result<bool> {
+    pub fn contains_valid<T: Table>(&self, key: &Key) -> Result<bool> {
         let Some(value) = self.value::<T>(key)? else { return Ok(false) };
         T::Value::check(self.bytes(&value)?).map(|()| true)
     }

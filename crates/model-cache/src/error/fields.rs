@@ -1,5 +1,7 @@
 //! What an error says to programs besides its code and message.
 
+use std::error::Error as _;
+
 use tabagent_hub::HubError;
 use tabagent_storage::StorageError;
 
@@ -35,6 +37,12 @@ impl ErrorFields {
 }
 
 impl Error {
+    /// Messages of the errors below this one, outermost first.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        std::iter::successors(self.source(), |&cause| cause.source()).map(ToString::to_string).collect()
+    }
+
     /// What a program may want besides the message.
     #[must_use]
     pub fn fields(&self) -> ErrorFields {

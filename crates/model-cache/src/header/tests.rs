@@ -1,6 +1,7 @@
 //! Small files of each format, whole, in pieces, damaged and hostile.
 
 use super::*;
+use crate::mutation::random::Random;
 use crate::onnx::wire::{put_bytes, put_number};
 
 pub(super) fn message(fields: &[(u32, &[u8])], numbers: &[(u32, u64)]) -> Vec<u8> {
@@ -193,13 +194,8 @@ fn pieces_say_the_same_as_the_whole_without_the_weights() {
 
 #[test]
 fn damage_is_told_and_never_a_panic() {
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut below = |limit: usize| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        usize::try_from(random % limit as u64).unwrap()
-    };
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut below = |limit| random.below(limit);
     for (path, bytes) in samples() {
         // What is read lies at the beginning, and between the weights of ONNX.
         let places = [bytes.len(), bytes.len().min(2000), 400];

@@ -1,31 +1,11 @@
-use tabagent_storage::{
-    EndpointId, FileMetadata, ManifestFile, SortingRecord, StorageRegistry, StoreOptions,
-};
+use tabagent_storage::{Digest, EndpointId, FileMetadata, SortingRecord, StorageRegistry, StoreOptions};
 
 use super::*;
+use crate::fixture::{listed, listing};
 
 fn record(quant: &str) -> ManifestRecord {
-    let file = ManifestFile {
-        path: "m.gguf".to_owned(),
-        size: 1,
-        sha256: Some([7; 32]),
-        git_sha1: None,
-        role: "weights".to_owned(),
-    };
-    ManifestRecord {
-        endpoint: String::new(),
-        repo: "acme/m".to_owned(),
-        commit: "c0ffee".to_owned(),
-        pipeline_task: None,
-        library_name: None,
-        license: None,
-        tags: Vec::new(),
-        gated: false,
-        scanned_at_ms: 5,
-        files: vec![file],
-        quants: vec![ManifestQuant { name: quant.to_owned(), format: "gguf".to_owned(), files: vec![0] }],
-        shared: Vec::new(),
-    }
+    let file = listed("m.gguf", 1, Digest::Sha256([7; 32]));
+    ManifestRecord { scanned_at_ms: 5, ..listing("acme/m", vec![file], quant) }
 }
 
 fn sorting(sorted_at_ms: u64) -> SortingRecord {

@@ -1,13 +1,10 @@
 //! Models as no exporter writes them.
 
-#[path = "../../../testing/mutation.rs"]
-mod mutation;
-
 use std::cell::Cell;
 
-use self::mutation::with_mutations;
 use super::wire::{put_bytes, put_number};
 use super::{Detached, Failure, MODEL, Rope, Run, Segment, Source, Sources, rewrite};
+use crate::mutation::with_mutations;
 
 /// A field of a message.
 enum Part {

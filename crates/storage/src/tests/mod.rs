@@ -8,7 +8,7 @@ pub(crate) mod fixture;
 mod interrupting;
 mod limits;
 #[path = "../../../testing/mutation.rs"]
-mod mutation;
+pub(crate) mod mutation;
 mod orphan;
 mod partial;
 mod pinning;
