@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tabagent_hub::{RangeSink, SinkError, TransferRequest};
-use tabagent_storage::{BlobName, Patch, Patched, StorageError};
+use tabagent_storage::{BlobName, Lease, Patch, Patched, StorageError};
 
 use crate::error::{Error, Result};
 use crate::inner::Inner;
@@ -46,35 +46,9 @@ async fn repair_from(inner: &Arc<Inner>, source: &StoredFile, damaged: &[Range<u
         let what = format!("has damaged bytes in {}", file.path);
         return Err(Error::Offline { repo: scope.repo.clone(), what });
     }
-    let (holder, taken) = (Arc::clone(inner), name);
-    let lease = blocking(inner.tasks.token(), move || Ok(holder.store.try_lease(&taken)?)).await?;
-    let lease = lease.ok_or_else(|| Error::InUse {
-        repo: scope.repo.clone(),
-        what: file.path.clone(),
-        reason: "it is being downloaded, removed or repaired; call again later".to_owned(),
-    })?;
-    let request = TransferRequest {
-        repo: scope.repo.clone(),
-        commit: scope.commit.clone(),
-        path: file.path.clone(),
-        size: file.size,
-        digest: hub_digest(file.digest()),
-        missing: damaged.to_vec(),
-    };
-    let sink = Arc::new(PatchSink::new(damaged));
-    inner.hub.transfer(&request, Arc::clone(&sink) as _, &inner.closing).await?;
-    let stop = Stop::default();
-    let (holder, patches, stopped) = (Arc::clone(inner), sink.take(), Arc::clone(&stop.0));
-    let work = move || {
-        let go_on = || !stopped.load(Ordering::Relaxed);
-        let outcome = holder.store.patch(&lease, &patches, &go_on)?;
-        if matches!(outcome, Patched::Whole) {
-            // They may have been made of the damaged bytes.
-            holder.store.renew_plain_files(lease.name())?;
-        }
-        Ok(outcome)
-    };
-    match blocking(inner.tasks.token(), work).await? {
+    let lease = take_lease(inner, source).await?;
+    let patches = fetch(inner, source, damaged).await?;
+    match write(inner, lease, patches).await? {
         Patched::Whole => Ok(()),
         Patched::Wrong(actual) => Err(Error::Integrity {
             repo: scope.repo.clone(),
@@ -85,6 +59,47 @@ async fn repair_from(inner: &Arc<Inner>, source: &StoredFile, damaged: &[Range<u
         Patched::Absent => Err(corrupt(name, "its chunks are gone").into()),
         Patched::Ended => Err(inner.closed()),
     }
+}
+
+async fn take_lease(inner: &Arc<Inner>, StoredFile { scope, file }: &StoredFile) -> Result<Lease> {
+    let (holder, name) = (Arc::clone(inner), file.blob_name());
+    let lease = blocking(inner.tasks.token(), move || Ok(holder.store.try_lease(&name)?)).await?;
+    lease.ok_or_else(|| Error::InUse {
+        repo: scope.repo.clone(),
+        what: file.path.clone(),
+        reason: "it is being downloaded, removed or repaired; call again later".to_owned(),
+    })
+}
+
+async fn fetch(inner: &Inner, source: &StoredFile, damaged: &[Range<u64>]) -> Result<Vec<Patch>> {
+    let StoredFile { scope, file } = source;
+    let request = TransferRequest {
+        repo: scope.repo.clone(),
+        commit: scope.commit.clone(),
+        path: file.path.clone(),
+        size: file.size,
+        digest: hub_digest(file.digest()),
+        missing: damaged.to_vec(),
+    };
+    let sink = Arc::new(PatchSink::new(damaged));
+    inner.hub.transfer(&request, Arc::clone(&sink) as _, &inner.closing).await?;
+    Ok(sink.take())
+}
+
+/// Writes them once they are proven.
+async fn write(inner: &Arc<Inner>, lease: Lease, patches: Vec<Patch>) -> Result<Patched> {
+    let stop = Stop::default();
+    let (holder, stopped) = (Arc::clone(inner), Arc::clone(&stop.0));
+    blocking(inner.tasks.token(), move || {
+        let go_on = || !stopped.load(Ordering::Relaxed);
+        let outcome = holder.store.patch(&lease, &patches, &go_on)?;
+        if matches!(outcome, Patched::Whole) {
+            // Plain files may have been made of the damaged bytes.
+            holder.store.renew_plain_files(lease.name())?;
+        }
+        Ok(outcome)
+    })
+    .await
 }
 
 pub(crate) fn corrupt(name: BlobName, reason: &str) -> StorageError {

@@ -27,19 +27,7 @@ impl Store {
     ) -> Result<bool> {
         let Some(lease) = self.try_lease(name)? else { return Ok(false) };
         let size = self.write(|t| {
-            // What cannot be read is as good as gone.
-            let record = t.get::<Blobs>(&Key::blob(name)).ok().flatten();
-            if record.as_ref().map(|record| Incarnation(record.incarnation)) != incarnation {
-                return Ok(None);
-            }
-            if let Some(record) = &record {
-                let is_back =
-                    record.state == BlobState::Inline && t.contains::<Inlines>(&Key::inline(name))?;
-                // All inline blobs have the same incarnation: somebody may have stored this one again.
-                if record.state == BlobState::Partial || is_back {
-                    return Ok(None);
-                }
-            }
+            let Some(size) = lost_size(t, name, incarnation)? else { return Ok(None) };
             for (key, scope, path) in uses_of(t, name)? {
                 also(t, &scope, &path)?;
                 t.delete::<Files>(&Key::file(&scope, &path))?;
@@ -47,7 +35,7 @@ impl Store {
             }
             t.delete::<Blobs>(&Key::blob(name))?;
             t.delete::<Inlines>(&Key::inline(name))?;
-            Ok(Some(record.map_or(0, |record| record.size)))
+            Ok(Some(size))
         })?;
         if let (Some(size), Some(incarnation)) = (size, incarnation) {
             // The blob is forgotten whatever becomes of what is left of it: that is an orphan for prune.
@@ -56,6 +44,23 @@ impl Store {
         drop(lease);
         Ok(size.is_some())
     }
+}
+
+/// The size that the blob's record gives, 0 where it cannot be read; `None` where the blob is another reservation's by now.
+fn lost_size(
+    t: &WriteTransaction<'_>,
+    name: &BlobName,
+    incarnation: Option<Incarnation>,
+) -> Result<Option<u64>> {
+    // What cannot be read is as good as gone.
+    let record = t.get::<Blobs>(&Key::blob(name)).ok().flatten();
+    if record.as_ref().map(|record| Incarnation(record.incarnation)) != incarnation {
+        return Ok(None);
+    }
+    let Some(record) = record else { return Ok(Some(0)) };
+    // All inline blobs have the same incarnation: somebody may have stored this one again.
+    let is_back = record.state == BlobState::Inline && t.contains::<Inlines>(&Key::inline(name))?;
+    Ok((record.state != BlobState::Partial && !is_back).then_some(record.size))
 }
 
 fn uses_of(t: &WriteTransaction<'_>, name: &BlobName) -> Result<Vec<(Key, RepoScope, String)>> {
