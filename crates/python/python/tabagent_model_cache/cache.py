@@ -249,8 +249,8 @@ class ModelCache(Closing):
 
         Of a file that is not stored only the bytes that say so are fetched, and kept: a download does not fetch them again. They
         take their own room on the disk, but where there is none for the whole file nothing is kept. Files under 64 KiB and those
-        with a git digest are downloaded. Fails as `scan_repo` does, with `ModelFileNotFoundError`, and with `InvalidArgumentError`
-        for a file that is none of these, or is damaged in the repository itself.
+        with a git digest are downloaded. Fails as `scan_repo` does, with `ModelFileNotFoundError`, and with
+        `InvalidArgumentError` for a file that is none of these, or is damaged in the repository itself.
         """
         return to_inspection(self._native.inspect(repo, path, revision))
 
