@@ -119,6 +119,23 @@ impl Batch {
         .await
     }
 
+    /// Notes that its files are used, those that were stored before, too: who downloads is about to open them.
+    pub(crate) async fn note_use(self: &Arc<Self>) -> Result<()> {
+        let batch = Arc::clone(self);
+        blocking(self.inner.tasks.token(), move || {
+            let mut names = Vec::new();
+            batch.inner.read(|txn| {
+                for file in &batch.files {
+                    let stored = txn.get::<Files>(&Key::file(&batch.scope, &file.path))?;
+                    names.extend(stored.map(|stored| stored.blob_name()));
+                }
+                Ok(())
+            })?;
+            Ok(batch.inner.store.note_uses(&names)?)
+        })
+        .await
+    }
+
     /// Brings all missing files; the first failure ends the others, keeping what came.
     pub(crate) async fn run(&self) -> Result<()> {
         self.check_room().await?;

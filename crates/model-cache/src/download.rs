@@ -47,6 +47,7 @@ pub(crate) async fn quant(
         Some(presence)
     };
     note_complete(&batch).await?;
+    batch.note_use().await?;
     let revision = options.revision.unwrap_or_else(|| MAIN.to_owned());
     blocking(inner.tasks.token(), move || {
         let probe = inner.probe()?;
@@ -92,6 +93,7 @@ pub(crate) async fn file(
         batch.run().await?;
         note_complete(&batch).await?;
     }
+    batch.note_use().await?;
     let file = record.files.get(index).ok_or_else(|| batch.inner.closed())?;
     FileInfo::listed(file.clone(), true)
 }

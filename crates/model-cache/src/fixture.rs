@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use tabagent_hub::quant::Hints;
 use tabagent_storage::{
     Digest, Files, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests, Presence, QuantRecord,
-    Quants, RepoScope, StorageRegistry,
+    Quants, RefRecord, Refs, RepoScope, StorageRegistry,
 };
 
 use crate::history::History;
@@ -46,6 +46,14 @@ pub(crate) fn scan(inner: &Inner, repo: &str, files: Vec<ManifestFile>) -> (Repo
     let scope = scope_of(&inner.endpoint, &record);
     inner.store.write(|txn| txn.put::<Manifests>(&Key::manifest(&scope), &record)).unwrap();
     (scope, record)
+}
+
+/// The branch `main` is at this commit.
+pub(crate) fn refer(inner: &Inner, scope: &RepoScope) {
+    let mut reference = RefRecord { commits: Vec::new(), etag: None };
+    reference.observe(&scope.commit, 1, None);
+    let key = Key::reference(&inner.endpoint, &scope.repo, "main");
+    inner.store.write(|txn| txn.put::<Refs>(&key, &reference)).unwrap();
 }
 
 /// A later scan by which the one quant has another name.

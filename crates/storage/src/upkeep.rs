@@ -72,6 +72,22 @@ impl Store {
         Ok(())
     }
 
+    /// Notes that these blobs are used, as opening each does.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] when the store's thread cannot be started; [`StorageError::Database`].
+    pub fn note_uses(self: &Arc<Self>, names: &[BlobName]) -> Result<()> {
+        self.read(|txn| {
+            for name in names {
+                // A damaged record is for whoever needs the bytes.
+                if let Ok(Some(record)) = txn.get::<Blobs>(&Key::blob(name)) {
+                    self.note_use(name, &record)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Records the last uses noted so far in one transaction: when it returns, they are in their blobs' records. The background
     /// thread does it right after a blob was opened.
     ///

@@ -1,8 +1,13 @@
+use std::sync::Arc;
+
 use tabagent_storage::{Blobs, Digest, ManifestQuant, QuantRecord, Quants};
 
 use super::*;
 use crate::clock::now_ms;
-use crate::fixture::{begin, complete, is_stored, listed, open, put, remembered, rename, scan};
+use crate::download;
+use crate::fixture::{begin, complete, is_stored, listed, open, put, refer, remembered, rename, scan};
+use crate::options::DownloadOptions;
+use crate::runtime;
 
 /// Bytes of each quant's one file.
 const SIZE: u64 = 100_000;
@@ -67,6 +72,23 @@ fn the_least_recently_used_goes() {
     let scopes = three(&inner);
     make_room_for_one(&inner, |plan| assert_eq!(plan, 0)).unwrap();
     assert_eq!(stored(&inner, &scopes), [false, true, true]);
+}
+
+#[test]
+fn to_download_what_is_stored_is_a_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = Arc::new(open(&folder));
+    let scopes = three(&inner);
+    for scope in &scopes {
+        refer(&inner, scope);
+    }
+    let options = DownloadOptions::default();
+    let quant = download::quant(Arc::clone(&inner), "a".to_owned(), "q4".to_owned(), options.clone());
+    runtime::handle().unwrap().block_on(quant).unwrap();
+    let file = download::file(Arc::clone(&inner), "b".to_owned(), "model".to_owned(), options);
+    runtime::handle().unwrap().block_on(file).unwrap();
+    make_room_for_one(&inner, |_| {}).unwrap();
+    assert_eq!(stored(&inner, &scopes), [true, true, false]);
 }
 
 #[test]

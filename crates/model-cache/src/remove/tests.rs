@@ -1,7 +1,7 @@
-use tabagent_storage::{BlobName, Digest, RefRecord, Refs};
+use tabagent_storage::{BlobName, Digest};
 
 use super::*;
-use crate::fixture::{begin, complete, is_stored, listed, open, put, remembered, rename, scan};
+use crate::fixture::{begin, complete, is_stored, listed, open, put, refer, remembered, rename, scan};
 
 /// A repository at `main` with one quant, stored.
 fn stored(inner: &Inner) -> (RepoScope, ManifestRecord) {
@@ -10,10 +10,7 @@ fn stored(inner: &Inner) -> (RepoScope, ManifestRecord) {
     let (scope, record) = scan(inner, "acme/m", vec![file.clone()]);
     put(inner, &scope, &file, &bytes);
     complete(inner, &scope, &record);
-    let mut reference = RefRecord { commits: Vec::new(), etag: None };
-    reference.observe(&scope.commit, 1, None);
-    let key = Key::reference(&inner.endpoint, "acme/m", "main");
-    inner.store.write(|txn| txn.put::<Refs>(&key, &reference)).unwrap();
+    refer(inner, &scope);
     assert_eq!(remembered(inner, &scope), ["q4"]);
     (scope, record)
 }
