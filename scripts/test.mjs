@@ -1,4 +1,4 @@
-// npm test               everything: lint, Rust, TypeScript. The last line is `N passed, N failed`.
+// npm test               everything: lints, Rust, TypeScript, Python. The last line is `N passed, N failed`.
 // npm test -- ava        only the named steps
 import { buildAddon } from './addon.mjs'
 import { run, StepError } from './command.mjs'

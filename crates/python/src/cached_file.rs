@@ -3,7 +3,7 @@
 
 use std::ffi::c_int;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
@@ -12,6 +12,7 @@ use pyo3::{ffi, pyclass};
 use tabagent_model_cache::{CachedFile, Extent, Mapping};
 
 use crate::call::blocking;
+use crate::lock::lock;
 use crate::manifest::{NativeDigest, convert};
 
 /// One handle of a stored file. `CachedFile` in `cached_file.py` is a subclass of it, and is the object that views refer to.
@@ -153,7 +154,7 @@ impl NativeFile {
     }
 
     fn with_state<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
-        use_state(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        use_state(&mut lock(&self.state))
     }
 }
 

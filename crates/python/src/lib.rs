@@ -10,6 +10,7 @@ mod error;
 mod export;
 mod import;
 mod inspection;
+mod lock;
 mod manifest;
 mod onnx_model;
 mod operation;

@@ -1,13 +1,14 @@
 //! ONNX models as paths.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use tabagent_model_cache::OnnxModel;
 
 use crate::cache::NativeCache;
 use crate::call::wait;
+use crate::lock::lock;
 
 #[pymethods]
 impl NativeCache {
@@ -35,7 +36,7 @@ pub(crate) struct NativeOnnxModel {
 impl NativeOnnxModel {
     /// What never changes; `None` once it is closed.
     fn describe(&self) -> Option<NativeOnnxModelDescription> {
-        let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let model = lock(&self.model);
         model.as_ref().map(|model| NativeOnnxModelDescription {
             repo: model.repo().to_owned(),
             path: model.path().to_owned(),
@@ -46,7 +47,7 @@ impl NativeOnnxModel {
 
     /// Lets go of the files.
     fn close(&self, py: Python<'_>) {
-        let model = self.model.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let model = lock(&self.model).take();
         py.detach(|| drop(model));
     }
 }

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 
 use pyo3::exceptions::PyInterruptedError;
 use pyo3::prelude::*;
+
+use crate::lock::lock;
 
 thread_local! {
     /// The operation this thread runs.
@@ -44,7 +46,7 @@ impl NativeOperation {
     /// Lets the call go: it ends soon, and what it did goes on only for others who want it too.
     fn cancel(&self) {
         self.state.cancelled.store(true, Ordering::Release);
-        if let Some(waiting) = self.state.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        if let Some(waiting) = lock(&self.state.waiting).as_ref() {
             waiting.unpark();
         }
     }
@@ -55,7 +57,7 @@ struct Entered(Arc<State>);
 
 impl Entered {
     fn new(state: &Arc<State>) -> Self {
-        *state.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());
+        *lock(&state.waiting) = Some(thread::current());
         CURRENT.set(Some(Arc::clone(state)));
         Self(Arc::clone(state))
     }
@@ -64,7 +66,7 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         CURRENT.set(None);
-        *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.0.waiting) = None;
     }
 }
 

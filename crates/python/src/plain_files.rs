@@ -1,13 +1,14 @@
 //! Plain files that processes share.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use tabagent_model_cache::{MaterializeOptions, PlainFile, PlainFiles, PlainMethod};
 
 use crate::cache::NativeCache;
 use crate::call::{blocking, wait_reporting};
+use crate::lock::lock;
 use crate::manifest::convert;
 use crate::progress::Reporter;
 
@@ -59,12 +60,12 @@ impl NativePlainFiles {
 
     /// Whether they are no longer held.
     fn is_closed(&self) -> bool {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        lock(&self.held).is_none()
     }
 
     /// Lets the files go.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let held = lock(&self.held).take();
         blocking(py, move || {
             drop(held);
             Ok(())

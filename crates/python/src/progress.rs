@@ -1,10 +1,12 @@
 //! The newest progress of a call, kept until the calling thread hands it to Python.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use pyo3::prelude::*;
 use tabagent_model_cache::{FileProgress, Progress, ProgressCallback};
+
+use crate::lock::lock;
 
 /// Hands progress to one Python callable.
 #[derive(Default)]
@@ -24,7 +26,7 @@ impl Reporter {
         self.callable.as_ref()?;
         let (latest, waiting) = (Arc::clone(&self.latest), thread::current());
         Some(Arc::new(move |progress: &Progress| {
-            *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress.clone());
+            *lock(&latest) = Some(progress.clone());
             waiting.unpark();
         }))
     }
@@ -32,7 +34,7 @@ impl Reporter {
     /// Calls the callable with what it has not seen.
     pub(crate) fn deliver(&self, py: Python<'_>) -> PyResult<()> {
         let Some(callable) = &self.callable else { return Ok(()) };
-        let progress = self.latest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let progress = lock(&self.latest).take();
         let Some(progress) = progress else { return Ok(()) };
         callable.call1(py, (NativeProgress::from(progress),)).map(drop)
     }

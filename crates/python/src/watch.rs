@@ -1,12 +1,13 @@
 //! Manifests as they change.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use tabagent_model_cache::{Watch, WatchOptions};
 
 use crate::cache::NativeCache;
 use crate::call::{blocking, wait};
+use crate::lock::lock;
 use crate::manifest::NativeManifest;
 
 /// What one caller watches; see `watch.py`.
@@ -28,13 +29,13 @@ impl NativeWatch {
 
     /// The next manifest; `None` when nothing will come any more.
     fn next(&self, py: Python<'_>) -> PyResult<Option<NativeManifest>> {
-        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let watch = lock(&self.watch).clone();
         let Some(watch) = watch else { return Ok(None) };
         Ok(wait(py, watch.next())?.map(Into::into))
     }
 
     /// Ends it.
     fn close(&self) {
-        *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.watch) = None;
     }
 }

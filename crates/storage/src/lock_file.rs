@@ -94,9 +94,7 @@ impl LockFile {
     /// Lets others have a part in it and keeps one; `None` when somebody took it for themselves in between.
     pub(crate) fn share(self) -> Result<Option<SharedLock>> {
         let Self { file, path } = self;
-        // Not every system turns one kind of lock into the other.
-        file.unlock().map_err(|error| StorageError::io("unlock a file", &path, error))?;
-        let shared = granted(file.try_lock_shared(), &path)? && is_there(&file, &path)?;
+        let shared = exchange(&file, &path, File::try_lock_shared)?;
         Ok(shared.then_some(SharedLock { file, path }))
     }
 
@@ -138,9 +136,7 @@ impl SharedLock {
     /// Gives the part up; the last one to do so gets the lock for itself. Of several at once it is one.
     pub(crate) fn leave(self) -> Result<Option<LockFile>> {
         let Self { file, path } = self;
-        // Not every system turns one kind of lock into the other.
-        file.unlock().map_err(|error| StorageError::io("unlock a file", &path, error))?;
-        let last = granted(file.try_lock(), &path)? && is_there(&file, &path)?;
+        let last = exchange(&file, &path, File::try_lock)?;
         Ok(last.then_some(LockFile { file, path }))
     }
 
@@ -168,6 +164,17 @@ fn lock_at(
             return Ok(Some(file));
         }
     }
+}
+
+/// Gives a lock up for one of the other kind; whether that was got. In between others may have it: not every system turns one kind into
+/// the other.
+fn exchange(
+    file: &File,
+    path: &Path,
+    lock: impl Fn(&File) -> std::result::Result<(), TryLockError>,
+) -> Result<bool> {
+    file.unlock().map_err(|error| StorageError::io("unlock a file", path, error))?;
+    Ok(granted(lock(file), path)? && is_there(file, path)?)
 }
 
 /// Whether the open file is the one at `path`, and was not removed or replaced.

@@ -84,8 +84,8 @@ impl Store {
         Ok(())
     }
 
-    /// As [`drop_plain_files`](Self::drop_plain_files), for a blob whose bytes were wrong: what is made from now on has the right
-    /// ones.
+    /// Lets go of the plain files of a blob whose bytes were wrong: those that nobody holds are removed, the others with the last who
+    /// holds them, and what is made from then on has the right ones.
     ///
     /// # Errors
     /// [`crate::StorageError::Io`].

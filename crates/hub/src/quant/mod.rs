@@ -1,6 +1,6 @@
 //! Sorts the files of a repository into quantization variants.
 //!
-//! [`detect`] looks only at paths, sizes and what the Hub says about the repository ([`Hints`]); it opens no file.
+//! [`detect()`] looks only at paths, sizes and what the Hub says about the repository ([`Hints`]); it opens no file.
 //! Every file name is split into words, and every word is one of four things: a *role* (`encoder`, `embed_tokens`,
 //! `unet`: one part of a model), a *variant* (`q4f16`, `int8_avx512`, `Q4_K_M`: how it is quantized), a *filler*
 //! (`model`, `onnx`) or a *name*. Files that agree in folder, name and variant and differ in role are one quant;
@@ -51,7 +51,7 @@ pub struct SourceFile<'a> {
     pub size: u64,
 }
 
-/// What [`detect`] found.
+/// What [`detect()`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detection {
     /// The role of each input file, in input order.
