@@ -1,7 +1,11 @@
+import { cp } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { ModelCache } from '@tabagent/model-cache'
 import test from 'ava'
 import { randomBytes } from '../support/content.js'
+import { makeFolder } from '../support/folder.js'
 import { ggufFiles } from '../support/repository.js'
 import { openStore, openStored, REPO } from '../support/store.js'
 import { cdnBytes, holdAt, MIB, quantOf, SLACK } from './half-way.js'
@@ -40,6 +44,27 @@ test('one of two caches is closed in the middle of their download: the other end
   t.is(quantOf(await other, QUANT).status, 'downloaded')
   t.true(cdnBytes(hub) <= SIZE + SLACK)
   t.true(openStored(second, PATH).buffer.equals(randomBytes(SIZE, PATH)))
+})
+
+test('a second copy of the library in one process is told that the store is in use', async (t) => {
+  const { cache, hub, path } = await openStore(t, { 'config.json': '{}' })
+  await cache.downloadFile(REPO, 'config.json')
+  const copy = await makeFolder(t)
+  const dist = dirname(fileURLToPath(import.meta.resolve('@tabagent/model-cache')))
+  await cp(join(dist, '..', 'package.json'), join(copy, 'package.json'))
+  await cp(dist, join(copy, 'dist'), { recursive: true })
+  const { ModelCache: Second } = (await import(
+    pathToFileURL(join(copy, 'dist', 'index.js')).href
+  )) as typeof import('@tabagent/model-cache')
+  const error = await t.throwsAsync(Second.open({ path, endpoint: hub.url }), { code: 'ERR_IN_USE' })
+  t.regex(error?.message ?? '', /another copy of this library/)
+  const file = openStored(cache, 'config.json')
+  t.is(await file.text(), '{}')
+  file.close()
+  await cache.close()
+  const second = await Second.open({ path, endpoint: hub.url })
+  t.true(second.hasFile(REPO, 'config.json'))
+  await second.close()
 })
 
 const DOWNLOAD_IN_WORKER = `

@@ -207,6 +207,12 @@ impl StorageError {
             E::Other(code) if is_full(&io::Error::from_raw_os_error(code)) => {
                 Self::NoSpace { path: owned, needed: 0, available: 0 }
             }
+            // This process has it open, in another copy of libmdbx: that one's list of what is open is not looked at, but its locks are.
+            E::Other(code) if action == "open" && is_locked(&io::Error::from_raw_os_error(code)) => Self::InUse {
+                what: format!("the database at {}", path.display()),
+                reason: "another copy of this library in this process has it open; use one copy for both, or close the other"
+                    .to_owned(),
+            },
             E::Panic => Self::Broken { path: owned },
             E::Busy => Self::InUse { what: format!("the database at {}", path.display()), reason },
             E::FileNotFound => {
@@ -233,6 +239,11 @@ fn amounts(needed: u64, available: u64) -> String {
 /// Whether the disk, or the user's part of it, is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether somebody else has a lock.
+fn is_locked(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 #[cfg(test)]
