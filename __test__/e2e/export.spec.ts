@@ -1,5 +1,7 @@
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { ModelCache, type Progress } from '@tabagent/model-cache'
 import test, { type ExecutionContext } from 'ava'
 import { randomBytes } from '../support/content.js'
@@ -8,6 +10,8 @@ import { makeFolder } from '../support/folder.js'
 import { onnxFiles } from '../support/repository.js'
 import { openStore, REPO } from '../support/store.js'
 import { MIB } from './half-way.js'
+
+const run = promisify(execFile)
 
 const SIZE = 3 * MIB + 5
 const Q8 = 'onnx/model_quantized.onnx'
@@ -167,4 +171,42 @@ test('a store that is open read-only can be exported', async (t) => {
   t.teardown(() => reader.close())
   await reader.exportQuant(REPO, 'q8', out)
   t.true((await readFile(join(out, Q8))).equals(randomBytes(SIZE, Q8)))
+})
+
+/** Lets what is written into one folder be seen in the other too; false where the test may not. */
+async function makeOne(t: ExecutionContext, folder: string, other: string): Promise<boolean> {
+  await Promise.all([folder, other].map((path) => mkdir(path, { recursive: true })))
+  try {
+    await run('mount', ['--bind', folder, other])
+  } catch {
+    t.log('not run: this system does not let the test mount a folder')
+    return false
+  }
+  t.teardown(() => run('umount', ['-l', other]))
+  return true
+}
+
+test('two files that are one at the destination are not written over each other', async (t) => {
+  const [first, second] = ['unet/config.json', 'vae/config.json']
+  const weights = ['unet', 'vae'].map((name) => `${name}/diffusion_pytorch_model.safetensors`)
+  const { cache } = await openStore(t, {
+    'model_index.json': '{}',
+    ...{ [first]: '{"a":1}', [second]: '{"b":1}' },
+    ...Object.fromEntries(weights.map((path) => [path, { size: SIZE, seed: path }])),
+  })
+  const [quant = ''] = Object.keys((await cache.scanRepo(REPO)).quants)
+  await cache.downloadQuant(REPO, quant)
+  const out = await makeFolder(t)
+  if (!(await makeOne(t, join(out, 'unet'), join(out, 'vae')))) {
+    t.pass()
+    return
+  }
+  for (const overwrite of [false, true]) {
+    const refused = cache.exportQuant(REPO, quant, out, { overwrite })
+    const error = await t.throwsAsync(refused, { code: 'ERR_INVALID_ARGUMENT' })
+    t.regex(error?.message ?? '', /vae\/.* is the same file there as another one of this export/)
+    t.is(await readFile(join(out, first), 'utf8'), '{"a":1}')
+    for (const path of await readAll(join(out, 'unet'))) await rm(join(out, 'unet', path))
+    await rm(join(out, 'model_index.json'), { force: true })
+  }
 })

@@ -1,5 +1,6 @@
 //! Stored files as plain files, for programs that want a path.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -14,7 +15,7 @@ use crate::cached_file::CachedFile;
 use crate::error::{Error, Result};
 use crate::gauge::Gauge;
 use crate::inner::Inner;
-use crate::place::resolved;
+use crate::place::{identity, resolved};
 use crate::progress::ProgressCallback;
 use crate::repo_name::{check_path, check_repo, check_revision};
 use crate::required::{stored_file, stored_quant};
@@ -180,10 +181,14 @@ impl Export<'_> {
         self.check_outside()?;
         let total = items.iter().map(|item| item.file.size()).sum();
         let mut gauge = Gauge::start(self.options.progress.clone(), repo, quant, total);
-        let mut report = ExportReport::default();
+        let (mut report, mut written) = (ExportReport::default(), HashSet::new());
         for item in items {
             gauge.begin(item.file.path(), item.file.size());
+            if identity(&item.destination).is_some_and(|there| written.contains(&there)) {
+                return Err(self.one_of_two(&item.destination));
+            }
             let method = self.write(&item, &mut gauge)?;
+            written.extend(identity(&item.destination));
             report.files.push(ExportedFile {
                 path: item.file.path().to_owned(),
                 destination: item.destination,
@@ -207,6 +212,12 @@ impl Export<'_> {
 
     fn taken(&self, destination: &Path) -> Error {
         invalid(self.argument, destination, "exists already: remove it, or allow overwriting")
+    }
+
+    /// On a file system that does not tell case apart, for example.
+    fn one_of_two(&self, destination: &Path) -> Error {
+        let reason = "is the same file there as another one of this export: choose a folder that tells their names apart";
+        invalid(self.argument, destination, reason)
     }
 
     /// Refuses to write into the store's own folder.

@@ -1,4 +1,4 @@
-//! Where a folder is that may not be there yet.
+//! Where a folder is that may not be there yet, and which file it is that is there.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -16,6 +16,19 @@ pub(crate) fn resolved(folder: &Path) -> PathBuf {
         place = place.canonicalize().unwrap_or(place);
     }
     place
+}
+
+/// What the file at `path` has alone, whatever it is called; `None` where nothing is. Of a link it is the link's.
+#[cfg(unix)]
+pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    path.symlink_metadata().ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// What the file at `path` has alone, whatever it is called; `None` where nothing is. The system says how it spells the path.
+#[cfg(not(unix))]
+pub(crate) fn identity(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok()
 }
 
 #[cfg(test)]
