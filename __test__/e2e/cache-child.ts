@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import {
   type CachedFile,
   type MaterializeOptions,
@@ -23,6 +24,13 @@ function openFile(repo: string, path: string): CachedFile {
   const file = opened().getFile(repo, path)
   if (!file) throw new Error(`${repo}/${path} is not stored`)
   return file
+}
+
+/** On Linux `maxRSS` begins with what the parent had when it forked. */
+function peakMemory(): number {
+  if (process.platform !== 'linux') return process.resourceUsage().maxRSS * 1024
+  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []
+  return Number(kib) * 1024
 }
 
 function sha256(bytes: Uint8Array): string {
@@ -59,6 +67,7 @@ serveCommands({
     plain.push(files)
     return { path: files.path, method: files.files[0]?.method ?? '' }
   },
+  peakMemory,
   letGo: () => Promise.all(plain.splice(0).map((files) => files.close())),
   /** Gives up its rights, as a process of an ordinary user has none to begin with. */
   becomeNobody() {

@@ -21,6 +21,7 @@ type PlainCall =
   | 'removeQuant'
   | 'removeRepo'
   | 'importHfCache'
+  | 'inspect'
   | 'stats'
   | 'close'
 
@@ -99,6 +100,11 @@ export class CacheProcess {
     options: MaterializeOptions = {},
   ): Promise<{ path: string; method: string }> {
     return this.child.call('materialize', repo, what, options) as Promise<{ path: string; method: string }>
+  }
+
+  /** Most bytes of memory that the process has had at any time. */
+  peakMemory(): Promise<number> {
+    return this.child.call('peakMemory') as Promise<number>
   }
 
   /** Lets all plain files go. */

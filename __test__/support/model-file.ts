@@ -1,15 +1,15 @@
 import { randomBytes } from './content.js'
 
-/** A safetensors file of tensors with random bytes: names, dtypes, shapes and how many bytes. */
+/** A safetensors file of tensors with random bytes: names, dtypes, shapes, how many bytes, and what else to say. */
 export function safetensorsFile(
-  tensors: Record<string, { dtype: string; shape: number[]; bytes: number }>,
+  tensors: Record<string, { dtype: string; shape: number[]; bytes: number; [other: string]: unknown }>,
   metadata: Record<string, string> = { format: 'pt' },
 ): Buffer {
   let end = 0
-  const entries = Object.entries(tensors).map(([name, { dtype, shape, bytes }]) => {
+  const entries = Object.entries(tensors).map(([name, { bytes, ...entry }]) => {
     const start = end
     end += bytes
-    return [name, { dtype, shape, data_offsets: [start, end] }] as const
+    return [name, { ...entry, data_offsets: [start, end] }] as const
   })
   const document = Buffer.from(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) }))
   return Buffer.concat([u64(document.length), document, randomBytes(end, 'safetensors')])

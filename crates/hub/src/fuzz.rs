@@ -7,11 +7,12 @@ use url::Url;
 
 use crate::content_range::ContentRange;
 use crate::listing::is_safe_path;
-use crate::model_info::{ModelInfo, Sibling, hints_of_config};
+use crate::model_info::{ModelInfo, hints_of_config};
 use crate::name::{check_path, check_repo, check_revision};
 use crate::quant::{Hints, SourceFile, detect};
 use crate::redirect::Trail;
 use crate::retry::retry_after;
+use crate::sibling::{Sibling, Siblings};
 use crate::tree::next_page;
 
 #[path = "../../testing/mutation.rs"]
@@ -43,11 +44,12 @@ fn detect_all(siblings: &[Sibling], hints: &Hints) {
 fn documents_of_any_bytes_are_refused_or_mean_something() {
     with_mutations(&[INFO.into(), TREE.into(), CONFIG.into()], |bytes| {
         if let Ok(info) = serde_json::from_slice::<ModelInfo>(bytes) {
-            let _ = (info.gated(), info.license());
-            detect_all(info.siblings.as_deref().unwrap_or_default(), &info.hints("acme/m"));
+            let _ = (info.gated, info.license());
+            let files = info.siblings.as_ref().map(|siblings| &siblings.0[..]);
+            detect_all(files.unwrap_or_default(), &info.hints("acme/m"));
         }
-        if let Ok(siblings) = serde_json::from_slice::<Vec<Sibling>>(bytes) {
-            detect_all(&siblings, &Hints::default());
+        if let Ok(siblings) = serde_json::from_slice::<Siblings>(bytes) {
+            detect_all(&siblings.0, &Hints::default());
         }
         hints_of_config("acme/m", bytes);
     });

@@ -59,6 +59,7 @@ mod error;
 mod fuzz;
 mod hedge;
 mod http;
+mod lenient;
 mod listing;
 mod model_info;
 mod name;
@@ -70,6 +71,7 @@ mod refusal;
 mod resolve;
 mod retry;
 mod scan;
+mod sibling;
 mod transfer;
 mod tree;
 

@@ -4,11 +4,11 @@ use reqwest::header::HeaderMap;
 
 use crate::error::HubError;
 use crate::listing::{Digest, is_safe_path};
-use crate::model_info::Sibling;
 use crate::redirect::Trail;
 use crate::refusal::{Subject, refusal};
 use crate::retry::Retry;
 use crate::scan::Ask;
+use crate::sibling::Sibling;
 
 /// Most files that are asked for one by one; a listing that lacks more is none.
 const MOST_ASKED: usize = 64;
@@ -32,7 +32,9 @@ pub(crate) async fn complete(
         return Ok(files);
     }
     for file in files.iter_mut().filter(|file| lacks(file)) {
-        file.promised = of(ask, repo, commit, file.path()).await?;
+        if let Some(promise) = of(ask, repo, commit, file.path()).await? {
+            file.believe(promise);
+        }
     }
     Ok(files)
 }

@@ -13,12 +13,13 @@ use crate::endpoint::redacted;
 use crate::error::HubError;
 use crate::http::{Http, network};
 use crate::listing::{ListedFile, Listing, is_safe_path};
-use crate::model_info::{ModelInfo, Sibling};
+use crate::model_info::ModelInfo;
 use crate::name::{check_repo, check_revision};
 use crate::promise;
 use crate::redirect::Trail;
 use crate::refusal::{Subject, refusal};
 use crate::retry::Retry;
+use crate::sibling::{Sibling, Siblings};
 use crate::tree;
 
 /// Bounds the memory a wrong server can take; a listing of a million files has about 300 MB.
@@ -72,24 +73,23 @@ async fn listing(
     let Answer { body: mut info, etag, .. } = answer;
     let commit = commit(&info, url)?;
     let repo = canonical_repo(&info, asked);
-    let siblings =
-        info.siblings.take().filter(|siblings| siblings.iter().all(|file| file.content().is_some()));
-    let siblings = match siblings {
-        Some(siblings) => siblings,
+    let is_whole = |Siblings(files): &Siblings| files.iter().all(|file| file.content().is_some());
+    let siblings = match info.siblings.take().filter(is_whole) {
+        Some(Siblings(files)) => files,
         None => promise::complete(ask, &repo, &commit, tree::files(ask, &repo, &commit).await?).await?,
     };
     let at = url.clone();
-    let sorted = tokio::task::spawn_blocking(move || sort_out(&siblings, &at)).await;
+    let sorted = tokio::task::spawn_blocking(move || sort_out(siblings, &at)).await;
     let (files, refused) = sorted.map_err(|stopped| network(url, stopped.into()))??;
     Ok(Listing {
         commit,
         etag,
-        gated: info.gated(),
+        gated: info.gated,
         license: info.license(),
         hints: info.hints(&repo),
         pipeline_task: info.pipeline_tag,
         library_name: info.library_name,
-        tags: info.tags.unwrap_or_default(),
+        tags: info.tags,
         repo,
         files,
         refused,
@@ -111,9 +111,9 @@ fn canonical_repo(info: &ModelInfo, asked: &str) -> String {
 }
 
 /// A listing of a million files takes a second to sort: call it on a blocking thread.
-fn sort_out(siblings: &[Sibling], url: &Url) -> Result<(Vec<ListedFile>, Vec<String>), HubError> {
-    let (safe, refused): (Vec<_>, Vec<_>) = siblings.iter().partition(|file| is_safe_path(file.path()));
-    let listed = |file: &Sibling| {
+fn sort_out(siblings: Vec<Sibling>, url: &Url) -> Result<(Vec<ListedFile>, Vec<String>), HubError> {
+    let (safe, refused): (Vec<_>, Vec<_>) = siblings.into_iter().partition(|file| is_safe_path(file.path()));
+    let listed = |file: Sibling| {
         let (size, digest) = file.content().ok_or_else(|| {
             no_listing(url, "a size and a digest for every file", &format!("none for {:?}", file.path()))
         })?;
@@ -121,12 +121,12 @@ fn sort_out(siblings: &[Sibling], url: &Url) -> Result<(Vec<ListedFile>, Vec<Str
             let actual = format!("{size} bytes for {:?}", file.path());
             return Err(no_listing(url, "files of at most 4 TiB", &actual));
         }
-        Ok(ListedFile { path: file.path().to_owned(), size, digest })
+        Ok(ListedFile { path: file.into_path(), size, digest })
     };
     let mut files = safe.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files.dedup_by(|a, b| a.path == b.path);
-    Ok((files, refused.into_iter().map(|file| file.path().to_owned()).collect()))
+    Ok((files, refused.into_iter().map(Sibling::into_path).collect()))
 }
 
 pub(crate) fn no_listing(url: &Url, expected: &str, actual: &str) -> HubError {

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use url::Url;
 
 use crate::error::HubError;
-use crate::model_info::Sibling;
 use crate::scan::{Ask, no_listing};
+use crate::sibling::{MOST_FILES, Sibling, Siblings};
 
 /// All files of a commit.
 pub(crate) async fn files(ask: &Ask<'_>, repo: &str, commit: &str) -> Result<Vec<Sibling>, HubError> {
@@ -14,11 +14,14 @@ pub(crate) async fn files(ask: &Ask<'_>, repo: &str, commit: &str) -> Result<Vec
     let mut seen = HashSet::from([url.clone()]);
     let mut files = Vec::new();
     loop {
-        let page = ask.json::<Vec<Sibling>>(&url).await?;
-        files.extend(page.body.into_iter().filter(Sibling::is_file));
+        let page = ask.json::<Siblings>(&url).await?;
+        files.extend(page.body.0.into_iter().filter(Sibling::is_file));
         let Some(next) = page.link.as_deref().and_then(|link| next_page(&url, link)) else {
             return Ok(files);
         };
+        if files.len() > MOST_FILES {
+            return Err(no_listing(&url, "pages that end", &format!("more than {MOST_FILES} files")));
+        }
         if !seen.insert(next.clone()) {
             return Err(no_listing(&url, "pages that end", "a page that links back"));
         }

@@ -167,7 +167,7 @@ impl<'a, B: Bytes> Model<'a, B> {
             tensor.name = text(self.bytes, name, LONGEST_NAME)?;
         }
         self.count(tensor.name.len())?;
-        push(&mut self.tensors, tensor)
+        Ok(push(&mut self.tensors, tensor)?)
     }
 
     fn count(&mut self, length: usize) -> Result<(), Stop> {

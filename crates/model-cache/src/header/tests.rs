@@ -138,6 +138,18 @@ fn safetensors_tell_their_tensors_in_order() {
 }
 
 #[test]
+fn what_else_a_safetensors_document_says_is_passed_by() {
+    let entry = r#"{"dtype":"U8","note":{"x":[[1],"y"]},"shape":[2],"data_offsets":[0,2]}"#;
+    let document = format!(
+        r#"{{"__metadata__":null,"a":{{"dtype":"U8","shape":[],"data_offsets":[2,3]}},"a":{entry}}}"#
+    );
+    let file = [&(document.len() as u64).to_le_bytes(), document.as_bytes(), b"abc"].concat();
+    let header = whole("m.safetensors", &file);
+    let [tensor] = &header.tensors[..] else { panic!("one tensor: {:?}", header.tensors) };
+    assert_eq!((&tensor.shape[..], tensor.length, header.metadata.len()), (&[2][..], 2, 0));
+}
+
+#[test]
 fn gguf_tells_its_keys_and_tensors() {
     let (bytes, header) = (gguf(), whole("model.gguf", &gguf()));
     assert_eq!((header.version, header.architecture.as_deref()), (Some(3), Some("llama")));
@@ -234,6 +246,8 @@ fn claims_are_not_believed() {
         message(&[(1, &message(&[(5, &message(&[(6, &inner)], &[]))], &[]))], &[])
     });
     let long = message(&[(7, &message(&[(5, &message(&[(8, &vec![b'n'; 70_000])], &[]))], &[]))], &[]);
+    let deep = format!(r#"{{"a":{{"dtype":"U8","shape":{:?},"data_offsets":[0,0]}}}}"#, vec![1; 65]);
+    let deep = [&(deep.len() as u64).to_le_bytes(), deep.as_bytes()].concat();
     let endless = [&b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"[..], &[0; 9]].concat();
     for (path, bytes, what) in [
         ("m.gguf", gguf(&[&many, &none]), "leads beyond the end"),
@@ -243,6 +257,7 @@ fn claims_are_not_believed() {
         ("m.gguf", b"GGUF\x09\0\0\0\0\0\0\0\0\0\0\0".to_vec(), "only 2 and 3"),
         ("m.safetensors", [&99_u64.to_le_bytes()[..], b"{}"].concat(), "leads beyond the end"),
         ("m.safetensors", [&8_u64.to_le_bytes()[..], b"{\"a\":{}}"].concat(), "JSON"),
+        ("m.safetensors", deep, "at most 64 dimensions"),
         ("m.onnx", message(&[(7, &nested)], &[]), "more than 32 deep"),
         ("m.onnx", long, "a name is too long"),
         ("m.onnx", endless, "leads beyond the end"),
