@@ -37,7 +37,8 @@ export interface ScanOptions extends RevisionOptions {
    * is still understood where a quant is named. A quant that is being downloaded keeps its name until a later scan.
    *
    * Offline, and where the answer is `stale`, only headers of stored files are read. Otherwise a header that the
-   * endpoint does not give fails the call; the listing is stored by then.
+   * endpoint does not give fails the call; the listing is stored by then. A cache opened with `readOnly` keeps the names of
+   * a listing that is stored, and reads no headers for it.
    *
    * @defaultValue `false`
    */

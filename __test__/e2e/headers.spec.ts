@@ -187,7 +187,7 @@ test('a quant that is being downloaded keeps its name until nobody downloads it'
   t.deepEqual(requests(hub), { listings: 1, bytes: 0 })
 })
 
-test('offline what is stored is read; a store that may not be written names quants for the one call', async (t) => {
+test('offline the headers of stored files are read', async (t) => {
   const { cache, hub, path } = await openStore(t, FILES)
   const offline = await open(t, { path, endpoint: hub.url, offline: true })
   await t.throwsAsync(offline.scanRepo(REPO, { headers: true }), {
@@ -196,14 +196,43 @@ test('offline what is stored is read; a store that may not be written names quan
   })
   await cache.downloadQuant(REPO, 'model')
   hub.log.clear()
-  const reader = await open(t, { path, endpoint: hub.url, readOnly: true })
-  t.deepEqual(names(await reader.scanRepo(REPO, { headers: true })), REFINED)
-  t.deepEqual(names(cache.getManifest(REPO)), PLAIN)
-  hub.log.clear()
   const known = await offline.scanRepo(REPO, { headers: true })
   t.deepEqual(names(known), ['bf16', 'fp32', 'q4', 'tiny'])
   t.is(hub.log.records.length, 0)
   t.deepEqual(names(cache.getManifest(REPO)), names(known))
+})
+
+test('a store that may not be written has one name for a quant in all its answers', async (t) => {
+  const { cache, hub, path } = await openStore(t, FILES)
+  await cache.downloadQuant(REPO, 'model')
+  const half = holdAt(hub, 700_000)
+  const moving = gate()
+  const download = cache.downloadQuant(REPO, 'tiny', {
+    onProgress: ({ loaded }) => loaded > 0 && moving.open(),
+  })
+  await moving.opened
+  const reader = await open(t, { path, endpoint: hub.url, readOnly: true })
+  hub.log.clear()
+  const manifest = await reader.scanRepo(REPO, { headers: true })
+  const states = (shown?: Manifest) =>
+    Object.values(shown?.quants ?? {}).map(({ name, status }) => `${name} ${status}`)
+  const expected = ['fp32 available', 'model downloaded', 'q4 available', 'tiny downloading']
+  t.deepEqual(states(manifest).sort(), expected)
+  t.deepEqual(states(reader.getManifest(REPO)), states(manifest))
+  t.deepEqual(requests(hub), { listings: 1, bytes: 0 }, 'no header would change a name')
+  for (const { name } of Object.values(manifest.quants).filter(({ status }) => status === 'downloaded'))
+    t.is((await reader.exportQuant(REPO, name, await makeFolder(t))).files.length, 1)
+  half.open()
+  await download
+
+  await cache.scanRepo(REPO, { headers: true })
+  t.deepEqual(names(await reader.scanRepo(REPO)), REFINED, 'as soon as they are stored')
+  const moved = join(await makeFolder(t), 'moved')
+  await writeFiles(moved, { 'new.gguf': ggufFile('llama', 10, 1, 7) })
+  hub.setRevision(REPO, 'main', moved)
+  const newer = await reader.scanRepo(REPO, { headers: true })
+  t.deepEqual(names(newer), ['Q8_0'], 'of a commit that is not stored only this call knows')
+  t.not(newer.commit, reader.getManifest(REPO)?.commit)
 })
 
 test('a header without sense leaves the name, and is not asked for again', async (t) => {

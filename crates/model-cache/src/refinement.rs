@@ -28,7 +28,7 @@ pub(crate) async fn refine(inner: &Arc<Inner>, found: Found) -> Result<Found> {
     let (holder, again) = (Arc::clone(inner), hints.clone());
     let (sorted, unread) = blocking(inner.tasks.token(), move || {
         let sorted = Sorted::stored(record, again);
-        let unread = unread(&holder, &sorted.open)?;
+        let unread = if is_settled(&holder, &sorted)? { Vec::new() } else { unread(&holder, &sorted.open)? };
         Ok((sorted, unread))
     })
     .await?;
@@ -41,6 +41,12 @@ pub(crate) async fn refine(inner: &Arc<Inner>, found: Found) -> Result<Found> {
         Some(failure) => Err(failure),
         None => Ok(Found { record: sorted.record, hints: Some(hints), stale }),
     }
+}
+
+/// Whether no header can change a name: a listing in a store that may not be written keeps those it has there.
+fn is_settled(inner: &Inner, sorted: &Sorted) -> Result<bool> {
+    let key = Key::manifest(&scope_of(&inner.endpoint, &sorted.record));
+    Ok(inner.is_read_only() && inner.read(|txn| Ok(txn.contains::<Manifests>(&key)?))?)
 }
 
 fn unread(inner: &Inner, open: &[ManifestFile]) -> Result<Vec<ManifestFile>> {

@@ -38,7 +38,10 @@ pub(crate) async fn scan(inner: Arc<Inner>, repo: String, options: ScanOptions) 
     }
     blocking(inner.tasks.token(), move || {
         let probe = inner.probe()?;
-        let manifest = inner.read(|txn| Manifest::assemble(&probe, txn, found.record, &revision))?;
+        let manifest = inner.read(|txn| {
+            let record = sorting::as_stored(txn, &inner.endpoint, found.record)?;
+            Manifest::assemble(&probe, txn, record, &revision)
+        })?;
         Ok(Manifest { stale: found.stale || manifest.stale, ..manifest })
     })
     .await

@@ -18,6 +18,7 @@ use crate::clock::now_ms;
 use crate::error::Result;
 use crate::header::RULES;
 use crate::inner::Inner;
+use crate::lookup::scope_of;
 use crate::status::Probe;
 
 /// Result of what runs in a transaction.
@@ -221,10 +222,33 @@ pub(crate) fn note(txn: &WriteTransaction<'_>, endpoint: &EndpointId, told: &Tol
     })
 }
 
+/// A listing as the store sorts it, where it has the same files there. By these names all else is known of quants: the record of a
+/// failure, the lock of a download, what other calls are asked for. They differ when the store may not be written, or when another
+/// process has just written it.
+pub(crate) fn as_stored(
+    txn: &ReadTransaction<'_>,
+    endpoint: &EndpointId,
+    record: ManifestRecord,
+) -> Result<ManifestRecord> {
+    let stored = txn.get::<Manifests>(&Key::manifest(&scope_of(endpoint, &record)))?;
+    Ok(match stored.filter(|stored| has_same_files(stored, &record)) {
+        Some(ManifestRecord { files, quants, shared, .. }) => {
+            ManifestRecord { files, quants, shared, ..record }
+        }
+        None => record,
+    })
+}
+
+fn has_same_files(a: &ManifestRecord, b: &ManifestRecord) -> bool {
+    let same = |(a, b): (&ManifestFile, &ManifestFile)| {
+        a.path == b.path && a.sha256 == b.sha256 && a.git_sha1 == b.git_sha1
+    };
+    a.files.len() == b.files.len() && a.files.iter().zip(&b.files).all(same)
+}
+
 /// Old and new names of the quants that have the same files in two listings of a commit.
 fn renamed(earlier: &ManifestRecord, now: &ManifestRecord) -> Vec<(String, String)> {
-    let identity = |file: &'_ ManifestFile| (file.path.clone(), file.sha256, file.git_sha1);
-    let same_files = earlier.files.iter().map(identity).eq(now.files.iter().map(identity));
+    let same_files = has_same_files(earlier, now);
     let pair = |old: &ManifestQuant| {
         let new = now.quants.iter().find(|new| new.files == old.files)?;
         (new.name != old.name).then(|| (old.name.clone(), new.name.clone()))
