@@ -105,12 +105,19 @@ fn always_crossed(needed: u64) -> Error {
     })
 }
 
+/// A quant that is to go.
+struct Chosen {
+    /// Place of its commit in the plan: other endpoints and other commits may have a quant of the same repository and name.
+    commit: usize,
+    name: String,
+}
+
 /// What is to go.
 pub(crate) struct Plan {
     commits: Vec<Commit>,
     candidates: Vec<Candidate>,
-    /// Repository and name of the quants, in the order in which they go.
-    pub(crate) quants: Vec<(String, String)>,
+    /// The quants in the order in which they go.
+    quants: Vec<Chosen>,
     /// Files that go with them.
     pub(crate) files: u64,
     /// Blobs that no other file uses.
@@ -134,16 +141,27 @@ impl Plan {
     /// was to go: that is looked at again in the transaction that forgets it. Takes out of the plan what stays.
     pub(crate) fn carry_out(&mut self, inner: &Inner) -> Result<RemoveReport> {
         let mut report = RemoveReport::default();
-        for commit in self.commits.iter().filter(|commit| !commit.quants.is_empty()) {
+        for (place, commit) in self.commits.iter().enumerate() {
+            if commit.quants.is_empty() {
+                continue;
+            }
             let names = commit.quants.keys().cloned().collect();
             let still = |txn: &WriteTransaction<'_>| commit.is_unchanged(txn);
             match forget(inner, commit.scope.clone(), commit.paths.clone(), names, still) {
                 Ok(Some(removed)) => report = merged(report, removed),
                 Err(error) if !matches!(error, Error::InUse { .. }) => return Err(error),
-                _ => self.quants.retain(|(repo, quant)| !commit.has(repo, quant)),
+                _ => self.quants.retain(|quant| quant.commit != place),
             }
         }
         Ok(report)
+    }
+
+    /// Repository and name of each quant, in the order in which they go.
+    pub(crate) fn quants(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.quants.iter().filter_map(|quant| {
+            let commit = self.commits.get(quant.commit)?;
+            Some((commit.scope.repo.as_str(), quant.name.as_str()))
+        })
     }
 
     /// All that is stored, and what of it may go.
@@ -202,7 +220,7 @@ impl Plan {
                 break;
             }
             let Some(commit) = self.commits.get_mut(candidate.commit) else { continue };
-            self.quants.push((commit.scope.repo.clone(), candidate.name.clone()));
+            self.quants.push(Chosen { commit: candidate.commit, name: candidate.name.clone() });
             for file in commit.give_up(candidate) {
                 let left = match uses.get(&file.blob) {
                     Some(left) => *left,

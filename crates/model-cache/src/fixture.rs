@@ -41,8 +41,18 @@ pub(crate) fn listing(repo: &str, files: Vec<ManifestFile>, quant: &str) -> Mani
 
 /// Such a listing, with the quant `q4`, stored.
 pub(crate) fn scan(inner: &Inner, repo: &str, files: Vec<ManifestFile>) -> (RepoScope, ManifestRecord) {
-    let endpoint = inner.options.endpoint.clone();
-    let record = ManifestRecord { endpoint, ..listing(repo, files, "q4") };
+    scan_at(inner, repo, "c0ffee", files)
+}
+
+/// The same at a commit.
+pub(crate) fn scan_at(
+    inner: &Inner,
+    repo: &str,
+    commit: &str,
+    files: Vec<ManifestFile>,
+) -> (RepoScope, ManifestRecord) {
+    let (endpoint, commit) = (inner.options.endpoint.clone(), commit.to_owned());
+    let record = ManifestRecord { endpoint, commit, ..listing(repo, files, "q4") };
     let scope = scope_of(&inner.endpoint, &record);
     inner.store.write(|txn| txn.put::<Manifests>(&Key::manifest(&scope), &record)).unwrap();
     (scope, record)

@@ -151,6 +151,6 @@ fn of_freed(freed: &Freed) -> RemoveReport {
 }
 
 fn named(plan: &Plan) -> Vec<PrunedQuant> {
-    let quants = plan.quants.iter();
-    quants.map(|(repo, quant)| PrunedQuant { repo: repo.clone(), quant: quant.clone() }).collect()
+    let quants = plan.quants();
+    quants.map(|(repo, quant)| PrunedQuant { repo: repo.to_owned(), quant: quant.to_owned() }).collect()
 }

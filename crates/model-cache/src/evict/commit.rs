@@ -128,10 +128,6 @@ impl Commit {
         Ok(true)
     }
 
-    pub(super) fn has(&self, repo: &str, quant: &str) -> bool {
-        self.scope.repo == repo && self.quants.contains_key(quant)
-    }
-
     /// The files that go with the quant: those that no other one needs.
     pub(super) fn give_up(&mut self, quant: Candidate) -> Vec<FileMetadata> {
         let mut gone = Vec::new();

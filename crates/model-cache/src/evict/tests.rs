@@ -5,7 +5,9 @@ use tabagent_storage::{Blobs, Digest, ManifestQuant, QuantRecord, Quants};
 use super::*;
 use crate::clock::now_ms;
 use crate::download;
-use crate::fixture::{begin, complete, is_stored, listed, open, put, refer, remembered, rename, scan};
+use crate::fixture::{
+    begin, complete, is_stored, listed, open, put, refer, remembered, rename, scan, scan_at,
+};
 use crate::options::DownloadOptions;
 use crate::runtime;
 
@@ -205,4 +207,21 @@ fn the_limit_is_never_passed_in_silence_and_nothing_waits_forever() {
     assert!(error.to_string().contains("raise the limit"), "{error}");
     assert_eq!(stored(&inner, &scopes), [true; 3]);
     make_room_for_one(&inner, |_| {}).unwrap();
+}
+
+#[test]
+fn of_two_commits_with_quants_of_the_same_name_the_one_that_went_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = open(&folder);
+    add(&inner, "a", 2 * HOUR);
+    let bytes = b"newer".repeat(1000);
+    let file = listed("model", bytes.len(), Digest::Sha256(BlobName::of(&bytes).0));
+    let scope = scan_at(&inner, "a", "decade", vec![file.clone()]).0;
+    put(&inner, &scope, &file, &bytes);
+    let mut plan = Plan::make(&inner, u64::MAX, None).unwrap();
+    assert_eq!(plan.quants().collect::<Vec<_>>(), [("a", "q4"), ("a", "q4")]);
+    set_used(&inner, "a", now_ms());
+    let removed = plan.carry_out(&inner).unwrap();
+    assert_eq!((removed.files, is_stored(&inner, &scope, "model")), (1, false));
+    assert_eq!(plan.quants().collect::<Vec<_>>(), [("a", "q4")]);
 }
