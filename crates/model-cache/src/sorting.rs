@@ -167,7 +167,12 @@ impl Sorted {
                 forget_etags(txn, scope)?;
             }
         }
-        txn.put::<Sortings>(&Key::sorting(scope), &to_sorting(&self.hints, self.at_ms))?;
+        // A sorting is known by its time: another one of the same millisecond, or after a clock went back, has a later one.
+        let sorting = Key::sorting(scope);
+        if let Some(earlier) = txn.get::<Sortings>(&sorting)? {
+            self.at_ms = self.at_ms.max(earlier.sorted_at_ms.saturating_add(1));
+        }
+        txn.put::<Sortings>(&sorting, &to_sorting(&self.hints, self.at_ms))?;
         txn.put::<Manifests>(&key, &self.record)?;
         Ok(is_new)
     }
