@@ -246,12 +246,39 @@ test('a header without sense leaves the name, and is not asked for again', async
   }
 })
 
-test('between very many weights of ONNX no more than sixteen requests are made', async (t) => {
-  const weights = Array.from({ length: 40 }, (_, at) => half(`w${at}`, 200_000))
-  const large = model([gather('w0')], weights, ['y_w0'])
+test('between very many weights of ONNX a scan makes sixteen requests, and later ones more until it is sure', async (t) => {
+  const single = Array.from({ length: 20 }, (_, at) =>
+    message([1, 50_000], [2, 1], [8, `s${at}`], [9, randomBytes(200_000, `s${at}`)]),
+  )
+  const halves = Array.from({ length: 70 }, (_, at) => half(`w${at}`, 200_000))
+  const large = model([gather('w0')], [...single, ...halves], ['y_w0'])
   const { cache, hub } = await openStore(t, { 'model.onnx': large })
+  for (const [name, bytes] of [
+    ['fp32', 16],
+    ['fp32', 32],
+    ['fp16', 64],
+    ['fp16', 0],
+  ] as const) {
+    hub.log.clear()
+    t.deepEqual(names(await cache.scanRepo(REPO, { headers: true })), [name])
+    t.deepEqual(requests(hub), { listings: 1, bytes }, 'what was read to no end is read again')
+  }
+})
+
+test('what is not sure becomes so when the file is stored', async (t) => {
+  const weights = Array.from({ length: 20 }, (_, at) => half(`w${at}`, 200_000))
+  const rest = message([1, 20_000_000], [2, 3], [8, 'bytes'], [9, randomBytes(20_000_000, 'bytes')])
+  const { cache, hub } = await openStore(t, {
+    'model.onnx': model([gather('w0')], [...weights, rest], ['y_w0']),
+  })
   t.deepEqual(names(await cache.scanRepo(REPO, { headers: true })), ['fp16'])
-  t.deepEqual(requests(hub), { listings: 1, bytes: 16 })
+  await cache.downloadQuant(REPO, 'fp16')
+  for (let again = 0; again < 2; again += 1) {
+    hub.log.clear()
+    const manifest = await cache.scanRepo(REPO, { headers: true })
+    t.is(quantOf(manifest, 'int8').status, 'downloaded')
+    t.deepEqual(requests(hub), { listings: 1, bytes: 0 })
+  }
 })
 
 test('one scan reads at most 32 headers, the next one goes on', async (t) => {

@@ -28,7 +28,7 @@ const SHORT_REQUESTS: u32 = 32;
 /// After these they ask for twice as much, again and again up to this (1 MiB), so that there are at most a few hundred.
 const LONGEST_JUMP: u64 = 1 << 20;
 
-/// Most requests for what names a quant. Between the weights of ONNX that is enough for the largest of them, and the name is then by
+/// Most requests for what names a quant, the first time. Between the weights of ONNX that is enough for the largest of them, and the name is then by
 /// those.
 const MOST_TO_TELL: usize = 16;
 
@@ -69,22 +69,23 @@ impl HeaderRanges {
         }
     }
 
-    /// What the header says of how the weights are quantized, from no more requests than [`MOST_TO_TELL`]. What was fetched is not
-    /// kept: it would take room for the whole file.
-    pub(crate) async fn variant(mut self) -> Result<Option<String>> {
+    /// What the header says of how the weights are quantized, from no more requests than [`MOST_TO_TELL`], or twice as many for each of
+    /// so many tries before. What was fetched is not kept: it would take room for the whole file.
+    pub(crate) async fn variant(mut self, tries: u16) -> Result<Telling> {
         loop {
             let told: Telling;
             (self, told) = self.tell().await?;
             match told.missing {
-                Some(range) if self.may_go_on(&range) => self.bring(range).await?,
-                _ => return Ok(told.name),
+                Some(range) if self.may_go_on(&range, tries) => self.bring(range).await?,
+                missing => return Ok(Telling { missing, ..told }),
             }
         }
     }
 
-    fn may_go_on(&self, range: &Range<u64>) -> bool {
+    fn may_go_on(&self, range: &Range<u64>, tries: u16) -> bool {
         let fetched: u64 = self.fetched.iter().map(|range| range.end - range.start).sum();
-        self.fetched.len() < MOST_TO_TELL && fetched + (range.end - range.start) <= LARGEST_TO_TELL
+        let length = fetched + (range.end - range.start);
+        self.fetched.len() >> tries < MOST_TO_TELL && length.div_ceil(1 << tries) <= LARGEST_TO_TELL
     }
 
     async fn tell(self) -> Result<(Self, Telling)> {

@@ -97,6 +97,7 @@ mod stats;
 mod status;
 mod stored_file;
 mod tasks;
+mod told;
 mod transfer;
 mod verify;
 mod watch;

@@ -8,16 +8,21 @@ use tokio::task::JoinSet;
 
 use crate::cached_file::CachedFile;
 use crate::error::{Error, Result};
-use crate::header::{self, Whole};
+use crate::header::{self, Telling, Whole};
 use crate::header_ranges::HeaderRanges;
 use crate::inner::Inner;
 use crate::lookup::scope_of;
 use crate::runtime::blocking;
 use crate::scan::Found;
-use crate::sorting::{self, Sorted, Told};
+use crate::sorting::Sorted;
+use crate::told::{self, Told, Word};
 
 /// Most headers that one scan reads; the next one goes on.
 const MOST_FILES: usize = 32;
+
+/// How many scans ask for more of a header that goes on where one of them has to end, each for twice as much as the last one. Then it
+/// is called by what is known, until the file is here.
+const MOST_TRIES: u16 = 3;
 
 /// How many at once.
 const AT_ONCE: usize = 4;
@@ -49,14 +54,23 @@ fn is_settled(inner: &Inner, sorted: &Sorted) -> Result<bool> {
     Ok(inner.is_read_only() && inner.read(|txn| Ok(txn.contains::<Manifests>(&key)?))?)
 }
 
-fn unread(inner: &Inner, open: &[ManifestFile]) -> Result<Vec<ManifestFile>> {
-    let told = inner.read(|txn| sorting::told(txn, &inner.endpoint, open))?;
+/// A file whose header is not known for sure, and how often it was read in vain.
+struct Unread {
+    file: ManifestFile,
+    tries: u16,
+}
+
+/// Those that were read least often first, so that none keeps others from their turn.
+fn unread(inner: &Inner, open: &[ManifestFile]) -> Result<Vec<Unread>> {
+    let told = inner.read(|txn| told::told(txn, &inner.endpoint, open))?;
     let mut unread = Vec::new();
     for file in open {
-        if !told.contains_key(&file.digest()?.blob_name()) {
-            unread.push(file.clone());
+        let tries = told.get(&file.digest()?.blob_name()).map(|word| word.tries);
+        if tries != Some(0) {
+            unread.push(Unread { file: file.clone(), tries: tries.unwrap_or_default() });
         }
     }
+    unread.sort_by_key(|unread| unread.tries);
     unread.truncate(MOST_FILES);
     Ok(unread)
 }
@@ -65,17 +79,17 @@ fn unread(inner: &Inner, open: &[ManifestFile]) -> Result<Vec<ManifestFile>> {
 async fn read_all(
     inner: &Arc<Inner>,
     scope: &RepoScope,
-    unread: Vec<ManifestFile>,
+    unread: Vec<Unread>,
     asks: bool,
 ) -> (Told, Option<Error>) {
     let gate = Arc::new(Semaphore::new(AT_ONCE));
     let mut tasks = JoinSet::new();
-    for file in unread {
+    for unread in unread {
         let (inner, scope, gate) = (Arc::clone(inner), scope.clone(), Arc::clone(&gate));
         tasks.spawn(inner.tasks.clone().track_future(async move {
             let _turn = gate.acquire_owned().await;
-            let name = file.digest()?.blob_name();
-            Ok(read(&inner, &scope, file, asks).await?.map(|variant| (name, variant)))
+            let name = unread.file.digest()?.blob_name();
+            Ok(read(&inner, &scope, unread, asks).await?.map(|word| (name, word)))
         }));
     }
     let (mut told, mut failure) = (Told::new(), None);
@@ -90,31 +104,36 @@ async fn read_all(
     (told, failure)
 }
 
-/// What a header says; `None` when the file is not here and the endpoint is not asked.
+/// What a header says; `None` when the file is not here and the endpoint is not asked, or was often enough.
 async fn read(
     inner: &Arc<Inner>,
     scope: &RepoScope,
-    file: ManifestFile,
+    Unread { file, tries }: Unread,
     asks: bool,
-) -> Result<Option<Option<String>>> {
+) -> Result<Option<Word>> {
     let (holder, scope_here, path) = (Arc::clone(inner), scope.clone(), file.path.clone());
     let here = blocking(inner.tasks.token(), move || {
         let file = CachedFile::open(&holder, &scope_here.repo, &path, &scope_here.commit)?;
-        file.map(|file| Ok(header::variant(&path, &Whole(&file.view()?)).name)).transpose()
+        file.map(|file| Ok(header::variant(&path, &Whole(&file.view()?)))).transpose()
     })
     .await?;
-    match here {
-        None if asks => Ok(Some(HeaderRanges::new(inner, scope.clone(), file).variant().await?)),
-        here => Ok(here),
-    }
+    let told = match here {
+        None if asks && tries < MOST_TRIES => {
+            HeaderRanges::new(inner, scope.clone(), file).variant(tries).await?
+        }
+        None => return Ok(None),
+        Some(here) => Telling { missing: None, ..here },
+    };
+    let tries = if told.missing.is_some() { tries + 1 } else { 0 };
+    Ok(Some(Word { name: told.name, tries }))
 }
 
 /// Names the quants by all that is known, and keeps that.
 fn apply(inner: &Inner, scope: &RepoScope, mut sorted: Sorted, new: Told) -> Result<Sorted> {
-    let mut told = inner.read(|txn| sorting::told(txn, &inner.endpoint, &sorted.open))?;
+    let mut told = inner.read(|txn| told::told(txn, &inner.endpoint, &sorted.open))?;
     let has_news = !new.is_empty();
     if has_news && !inner.is_read_only() {
-        inner.store.write(|txn| sorting::note(txn, &inner.endpoint, &new))?;
+        inner.store.write(|txn| told::note(txn, &inner.endpoint, &new))?;
     }
     told.extend(new);
     if sorted.refine(&told, None)? && !inner.is_read_only() {

@@ -18,6 +18,7 @@ use crate::refinement;
 use crate::repo_name::{check_repo, check_revision, is_commit};
 use crate::runtime::blocking;
 use crate::sorting::{self, Sorted};
+use crate::told;
 
 /// A listing as it is known now.
 pub(crate) struct Found {
@@ -132,7 +133,7 @@ async fn keep(inner: &Arc<Inner>, asked: &str, revision: &str, listing: Listing)
     blocking(inner.tasks.token(), move || {
         let etag = listing.etag.as_ref().map(|etag| format!("{SORTED_BY}{etag}"));
         let mut sorted = sorting::sort(&inner.options.endpoint, listing);
-        let told = inner.read(|txn| sorting::told(txn, &inner.endpoint, &sorted.open))?;
+        let told = inner.read(|txn| told::told(txn, &inner.endpoint, &sorted.open))?;
         if !told.is_empty() {
             let earlier = inner.read(|txn| earlier(txn, &inner.endpoint, &sorted.record, &revision))?;
             sorted.refine(&told, earlier.as_ref())?;

@@ -9,23 +9,19 @@ use std::ops::ControlFlow;
 use tabagent_hub::quant::{self, Detection, Hints, SourceFile};
 use tabagent_hub::{ListedFile, Listing};
 use tabagent_storage::{
-    BlobName, EndpointId, HeaderRecord, Headers, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests,
-    QuantRecord, Quants, ReadTransaction, RefRecord, Refs, RepoScope, SortingRecord, Sortings,
-    WriteTransaction,
+    EndpointId, Key, ManifestFile, ManifestQuant, ManifestRecord, Manifests, QuantRecord, Quants,
+    ReadTransaction, RefRecord, Refs, RepoScope, SortingRecord, Sortings, WriteTransaction,
 };
 
 use crate::clock::now_ms;
 use crate::error::Result;
-use crate::header::RULES;
 use crate::inner::Inner;
 use crate::lookup::scope_of;
 use crate::status::Probe;
+use crate::told::{Told, Word};
 
 /// Result of what runs in a transaction.
 type Stored<T> = tabagent_storage::Result<T>;
-
-/// What headers of files say, by blob; `None` where one says nothing that names a quant.
-pub(crate) type Told = HashMap<BlobName, Option<String>>;
 
 /// A listing sorted into quants.
 pub(crate) struct Sorted {
@@ -121,7 +117,7 @@ impl Sorted {
     pub(crate) fn refine(&mut self, told: &Told, earlier: Option<&ManifestRecord>) -> Result<bool> {
         let mut names = HashMap::new();
         for file in &self.open {
-            if let Some(Some(name)) = told.get(&file.digest()?.blob_name()) {
+            if let Some(Word { name: Some(name), .. }) = told.get(&file.digest()?.blob_name()) {
                 names.insert(file.path.as_str(), name.clone());
             }
         }
@@ -204,27 +200,6 @@ fn forget_etags(txn: &WriteTransaction<'_>, scope: &RepoScope) -> Stored<()> {
         Ok(ControlFlow::Continue(()))
     })?;
     changed.iter().try_for_each(|(key, reference)| txn.put::<Refs>(key, reference))
-}
-
-/// What is known of the headers of these files. What other rules found counts for nothing.
-pub(crate) fn told(txn: &ReadTransaction<'_>, endpoint: &EndpointId, files: &[ManifestFile]) -> Result<Told> {
-    let mut told = Told::new();
-    for file in files {
-        let name = file.digest()?.blob_name();
-        let known = txn.get::<Headers>(&Key::header(endpoint, &name))?;
-        if let Some(known) = known.filter(|known| known.rules == RULES) {
-            told.insert(name, known.variant);
-        }
-    }
-    Ok(told)
-}
-
-/// Stores what headers told.
-pub(crate) fn note(txn: &WriteTransaction<'_>, endpoint: &EndpointId, told: &Told) -> Stored<()> {
-    told.iter().try_for_each(|(name, variant)| {
-        let record = HeaderRecord { variant: variant.clone(), rules: RULES };
-        txn.put::<Headers>(&Key::header(endpoint, name), &record)
-    })
 }
 
 /// A listing as the store sorts it, where it has the same files there. By these names all else is known of quants: the record of a

@@ -10,7 +10,7 @@ use super::record;
 pub struct HeaderRecord {
     /// The name it gives to a quant; none when it says nothing that names one.
     pub variant: Option<String>,
-    /// Which rules were read by: others may find more.
+    /// Which rules were read by: others may find more. The upper half counts how often that came to no end.
     pub rules: u32,
 }
 record!(HeaderRecord, 1);
