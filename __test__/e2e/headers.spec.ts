@@ -150,6 +150,22 @@ test('what was downloaded under the old name is there under the new one, and the
   })
 })
 
+test('a name lasts as long as a repository is known that has the file, and is found again', async (t) => {
+  const other = 'acme/other'
+  const { hub } = await startHub(t, { [REPO]: FILES, [other]: { 'renamed.gguf': GGUF } })
+  const cache = await open(t, { path: join(await makeFolder(t), 'store'), endpoint: hub.url })
+  await cache.scanRepo(REPO, { headers: true })
+  t.deepEqual(names(await cache.scanRepo(other)), ['Q4_K_M'])
+  await cache.removeRepo(REPO)
+  t.is((await cache.prune()).orphans, 0, 'nothing is left of the others')
+  t.deepEqual(names(await cache.scanRepo(other, { refresh: true })), ['Q4_K_M'])
+  t.deepEqual(names(await cache.scanRepo(REPO)), ['Q4_K_M', 'fp32', 'model', 'q4'])
+  await cache.removeRepo(REPO)
+  await cache.removeRepo(other)
+  t.deepEqual(names(await cache.scanRepo(other)), ['renamed'])
+  t.deepEqual(names(await cache.scanRepo(other, { headers: true })), ['Q4_K_M'])
+})
+
 test('a name that headers gave stays when another file of a later commit has the same header', async (t) => {
   const a = ggufFile('llama', 10, 1, 7)
   const { cache, hub } = await openStore(t, { 'a.gguf': a })

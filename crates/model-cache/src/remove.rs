@@ -137,9 +137,10 @@ pub(crate) async fn repo(inner: Arc<Inner>, repo: String, revision: Option<Strin
             refuse_live(&inner, &scope_of(&inner.endpoint, record), names)?;
         }
         let mut report = RemoveReport::default();
-        for record in records {
-            report = merged(report, remove_commit(&inner, &record)?);
+        for record in &records {
+            report = merged(report, remove_commit(&inner, record)?);
         }
+        inner.store.remove_headers_of(&records)?;
         Ok(report)
     })
     .await

@@ -146,6 +146,12 @@ impl Key {
         Self(format!("header:{}:{name}", endpoint.as_str()).into_bytes())
     }
 
+    /// Prefix of all that headers told, at all endpoints.
+    #[must_use]
+    pub fn all_headers() -> Self {
+        Self(b"header:".to_vec())
+    }
+
     /// Prefix of all manifests of a repository.
     #[must_use]
     pub fn manifests(endpoint: &EndpointId, repo: &str) -> Self {

@@ -79,6 +79,7 @@ mod table;
 mod tests;
 mod together;
 mod transaction;
+mod unused_headers;
 mod upkeep;
 mod usage;
 mod verify;

@@ -14,6 +14,7 @@ use crate::scope::RepoScope;
 use crate::store::Store;
 use crate::table::{Blobs, Files, Inlines, Manifests, Quants, Uses};
 use crate::transaction::ReadTransaction;
+use crate::unused_headers::UnusedHeaders;
 
 /// Records deleted in one transaction of M.
 const RECORDS_AT_ONCE: usize = 1_000;
@@ -33,6 +34,8 @@ pub struct Orphans {
     uses: Vec<Key>,
     /// Histories of quants whose listing is gone.
     quants: Vec<Key>,
+    /// What headers told of files that no listing has.
+    headers: UnusedHeaders,
     /// Files beside the locks that dead processes left.
     files: Vec<StaleFile>,
 }
@@ -41,7 +44,7 @@ impl Orphans {
     /// How many there are: reservations, blobs, records, and files beside the locks.
     #[must_use]
     pub fn count(&self) -> u64 {
-        let records = self.inlines.len() + self.uses.len() + self.quants.len();
+        let records = self.inlines.len() + self.uses.len() + self.quants.len() + self.headers.count();
         (self.chunks.len() + self.blobs.len() + records + self.files.len()) as u64
     }
 
@@ -126,6 +129,7 @@ impl Store {
     pub fn remove_orphans(&self, orphans: &Orphans) -> Result<Freed> {
         self.check_writable()?;
         self.remove_unused_records(orphans)?;
+        self.remove_unused_headers(&orphans.headers)?;
         // An incarnation is never used again, so what was an orphan once is one for good.
         let chunks = orphans.chunks.iter();
         let chunks: Vec<(Incarnation, u32)> = chunks
@@ -212,6 +216,7 @@ impl Orphans {
             }
             Ok(())
         })?;
+        self.headers = UnusedHeaders::find(t)?;
         Ok(recorded)
     }
 

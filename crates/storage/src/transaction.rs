@@ -204,6 +204,21 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
+    /// Visits the keys that start with `prefix`, in order. The records are not read.
+    pub(crate) fn keys<T: Table>(&self, prefix: &Key, mut visit: impl FnMut(&[u8])) -> Result<()> {
+        let fail = |error| StorageError::database("scan a table", self.path, error);
+        let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
+        let mut cursor = self.inner.cursor(&table).map_err(fail)?;
+        for row in cursor.iter_from::<Vec<u8>, ObjectLength>(prefix.as_bytes()) {
+            let (key, _) = row.map_err(fail)?;
+            if !key.starts_with(prefix.as_bytes()) {
+                break;
+            }
+            visit(&key);
+        }
+        Ok(())
+    }
+
     /// Whether there is a record under `key`, which is not read.
     ///
     /// # Errors

@@ -8,10 +8,12 @@ use super::fixture::{Content, add, add_inline, new_store, open, reserve};
 use crate::digest::BlobName;
 use crate::key::Key;
 use crate::orphan::Orphans;
-use crate::record::{FileMetadata, QuantRecord, UseRecord};
+use crate::record::{
+    FileMetadata, HeaderRecord, ImportRecord, ManifestFile, ManifestRecord, QuantRecord, UseRecord,
+};
 use crate::scope::{EndpointId, RepoScope};
 use crate::store::Store;
-use crate::table::{Files, InlineBytes, Inlines, Quants, Uses};
+use crate::table::{Files, Headers, Imports, InlineBytes, Inlines, Manifests, Quants, Table, Uses};
 
 const MIB: u64 = 1 << 20;
 
@@ -209,4 +211,112 @@ fn a_store_without_a_lock_folder_has_no_lock_files() {
     assert_eq!(store.orphans().unwrap(), Orphans::default());
     drop(store);
     drop(open(folder.path()));
+}
+
+/// A stored listing of a repository with these files.
+fn list(store: &Store, endpoint: &str, repo: &str, digests: &[u8]) -> ManifestRecord {
+    let file = |digest: &u8| ManifestFile {
+        path: format!("{digest}.gguf"),
+        size: 1,
+        sha256: Some([*digest; 32]),
+        git_sha1: None,
+        role: "weights".to_owned(),
+    };
+    let listing = ManifestRecord {
+        endpoint: endpoint.to_owned(),
+        repo: repo.to_owned(),
+        commit: "c".repeat(40),
+        pipeline_task: None,
+        library_name: None,
+        license: None,
+        tags: Vec::new(),
+        gated: false,
+        scanned_at_ms: 1,
+        files: digests.iter().map(file).collect(),
+        quants: Vec::new(),
+        shared: Vec::new(),
+    };
+    store.write(|t| t.put::<Manifests>(&Key::manifest(&listed(endpoint, repo)), &listing)).unwrap();
+    listing
+}
+
+fn listed(endpoint: &str, repo: &str) -> RepoScope {
+    RepoScope { endpoint: EndpointId::of(endpoint), repo: repo.to_owned(), ..scope() }
+}
+
+fn unlist(store: &Store, endpoint: &str, repo: &str) {
+    store.write(|t| t.delete::<Manifests>(&Key::manifest(&listed(endpoint, repo)))).unwrap();
+}
+
+fn header(endpoint: &str, digest: u8) -> Key {
+    Key::header(&EndpointId::of(endpoint), &BlobName([digest; 32]))
+}
+
+/// What headers told of these files at an endpoint.
+fn tell(store: &Store, endpoint: &str, digests: &[u8]) {
+    let record = HeaderRecord { variant: Some("Q4_K_M".to_owned()), rules: 1 };
+    for digest in digests {
+        store.write(|t| t.put::<Headers>(&header(endpoint, *digest), &record)).unwrap();
+    }
+}
+
+/// Of which of the files 0 to 9 a header is known.
+fn known(store: &Store, endpoint: &str) -> Vec<u8> {
+    let is_known = |digest: &u8| store.read(|t| t.contains::<Headers>(&header(endpoint, *digest))).unwrap();
+    (0..10).filter(is_known).collect()
+}
+
+#[test]
+fn what_headers_told_goes_with_the_last_listing_of_the_endpoint_that_has_the_file() {
+    let (_folder, store, content) = used_store();
+    let gone = list(&store, "x", "acme/a", &[1, 2, 3]);
+    list(&store, "x", "acme/b", &[2, 4]);
+    list(&store, "y", "acme/a", &[1]);
+    tell(&store, "x", &[1, 2, 3, 4, 5]);
+    tell(&store, "y", &[1, 2]);
+    unlist(&store, "x", "acme/a");
+    store.remove_headers_of(&[gone]).unwrap();
+    // 5 is for prune to find: nothing tells a removal of it.
+    assert_eq!((known(&store, "x"), known(&store, "y")), (vec![2, 4, 5], vec![1, 2]));
+    assert_eq!(store.orphans().unwrap().count(), 2);
+    remove(&store, &content);
+    assert_eq!((known(&store, "x"), known(&store, "y")), (vec![2, 4], vec![1]));
+}
+
+#[test]
+fn what_a_listing_has_that_came_meanwhile_or_replaced_an_imported_one_stays() {
+    let (_folder, store, content) = used_store();
+    list(&store, "x", "acme/imported", &[1]);
+    store
+        .write(|t| {
+            t.put::<Imports>(&Key::import(&listed("x", "acme/imported")), &ImportRecord { imported_at_ms: 1 })
+        })
+        .unwrap();
+    tell(&store, "x", &[2, 3, 4]);
+    let orphans = store.orphans().unwrap();
+    assert_eq!(orphans.count(), 3);
+    list(&store, "x", "acme/new", &[2]);
+    list(&store, "x", "acme/imported", &[1, 3]);
+    store.remove_orphans(&orphans).unwrap();
+    assert_eq!(known(&store, "x"), [2, 3]);
+    remove(&store, &content);
+}
+
+#[test]
+fn beside_a_damaged_listing_no_header_is_unused() {
+    let (_folder, store, _) = used_store();
+    list(&store, "x", "acme/a", &[1]);
+    tell(&store, "x", &[1, 2]);
+    let damaged = Key::manifest(&listed("x", "acme/a"));
+    store.write(|t| t.put::<Damaged>(&damaged, &InlineBytes(vec![99]))).unwrap();
+    assert_eq!(store.orphans().unwrap(), Orphans::default());
+}
+
+/// Listings with any bytes.
+struct Damaged;
+
+impl Table for Damaged {
+    const NAME: &'static str = Manifests::NAME;
+    const NUMBER: usize = Manifests::NUMBER;
+    type Value = InlineBytes;
 }
