@@ -9,14 +9,24 @@ use super::unit::Unit;
 /// A head is at most this fraction of its checkpoint.
 const FRACTION: u64 = 100;
 
+/// Safetensors beside a checkpoint with a shard map, which names files whatever they are called, are at most this fraction: layers
+/// that guess further tokens (`mtp.safetensors`), tensors that a quantization left out.
+const MAPPED_FRACTION: u64 = 10;
+
 /// Moves the files of heads into the checkpoints of their folder (`colbert_linear.pt` into `pytorch_model.bin`).
 /// Only a checkpoint with the name that libraries look for has heads; anything large is a model of its own.
 pub(super) fn attach_heads(units: &mut Vec<Unit>) {
-    let hosts = host_sizes(units);
+    let hosts = hosts(units);
     let is_head = |unit: &mut Unit| {
-        let host = hosts.get(&unit.dir).copied().unwrap_or(0);
-        let is_small = unit.bytes > 0 && unit.bytes.saturating_mul(FRACTION) <= host;
-        unit.format == Format::Pytorch && is_small && !is_canonical(unit)
+        let Some(host) = hosts.get(&unit.dir) else { return false };
+        let fraction = match unit.format {
+            Format::Pytorch => FRACTION,
+            Format::Safetensors if host.is_mapped && !unit.is_mapped && unit.total.is_none() => {
+                MAPPED_FRACTION
+            }
+            _ => return false,
+        };
+        unit.bytes > 0 && unit.bytes.saturating_mul(fraction) <= host.bytes && !is_canonical(unit)
     };
     let mut heads: HashMap<String, Vec<usize>> = HashMap::new();
     for head in units.extract_if(.., is_head) {
@@ -36,12 +46,19 @@ fn is_canonical(unit: &Unit) -> bool {
     stem::parse(&unit.stem).name.is_empty()
 }
 
-/// The size of the largest canonical checkpoint of each folder.
-fn host_sizes(units: &[Unit]) -> HashMap<String, u64> {
-    let mut sizes: HashMap<String, u64> = HashMap::new();
+/// The largest canonical checkpoint of a folder.
+#[derive(Default)]
+struct Host {
+    bytes: u64,
+    is_mapped: bool,
+}
+
+fn hosts(units: &[Unit]) -> HashMap<String, Host> {
+    let mut hosts: HashMap<String, Host> = HashMap::new();
     for unit in units.iter().filter(|unit| is_host(unit)) {
-        let size = sizes.entry(unit.dir.clone()).or_default();
-        *size = (*size).max(unit.bytes);
+        let host = hosts.entry(unit.dir.clone()).or_default();
+        host.bytes = host.bytes.max(unit.bytes);
+        host.is_mapped |= unit.is_mapped && unit.format == Format::Safetensors;
     }
-    sizes
+    hosts
 }

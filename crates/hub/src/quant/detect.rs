@@ -165,9 +165,13 @@ fn is_adapter(entry: &Entry<'_>) -> bool {
     let path = entry.path.to_ascii_lowercase();
     let mut words = path.split(|c: char| !c.is_ascii_alphanumeric());
     let is_checkpoint = matches!(entry.kind, Kind::Checkpoint(Format::Safetensors | Format::Pytorch));
-    is_checkpoint
-        && (entry.lower.starts_with("adapter_model")
-            || words.any(|word| matches!(word, "lora" | "loras" | "locon" | "lokr" | "lycoris")))
+    is_checkpoint && (entry.lower.starts_with("adapter_model") || words.any(is_adapter_word))
+}
+
+/// With or without its rank: `lora128`.
+fn is_adapter_word(word: &str) -> bool {
+    let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    matches!(word, "lora" | "loras" | "locon" | "lokr" | "lycoris")
 }
 
 fn units(entries: &mut [Entry<'_>], positions: &[usize], companions: &Companions) -> Vec<Unit> {
@@ -208,10 +212,15 @@ fn company(models: &[Model]) -> Vec<Company> {
         }
     }
     let has_safetensors = count.contains_key(&Format::Safetensors);
+    // What the Hub says is from the configuration in the root: copies in folders have their own.
+    let is_main = |model: &Model| model.base.is_empty() && model.name.is_empty() && model.label.is_none();
+    let is_checkpoint = |model: &Model| matches!(model.format, Format::Safetensors | Format::Pytorch);
+    let has_main = models.iter().any(|model| is_main(model) && is_checkpoint(model));
     let company = |model: &Model| Company {
-        sole: count.get(&model.format) == Some(&1)
+        sole: (count.get(&model.format) == Some(&1) || is_main(model))
             && (!has_safetensors || model.format == Format::Safetensors),
         collection: names.get(&model.format).is_some_and(|names| names.len() > 1),
+        has_main,
     };
     models.iter().map(company).collect()
 }

@@ -81,6 +81,11 @@ pub(super) fn is_precision(word: &str) -> bool {
     is_bits(word) || (is_number_format(word) && !word.starts_with('o'))
 }
 
+/// Whether the lower-case word says more of a quantization that others name.
+pub(super) fn is_qualifier(word: &str) -> bool {
+    matches!(word, "asym" | "sym") || is_group_size(word)
+}
+
 /// `4bit`, `8bits`, `int4`-like words are left to [`is_number_format`].
 fn is_bits(word: &str) -> bool {
     word.strip_suffix("bits").or_else(|| word.strip_suffix("bit")).is_some_and(is_size)
@@ -127,7 +132,9 @@ fn next_format(text: &str) -> Option<(&str, &str)> {
         let rest = text.strip_prefix(name)?;
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (width, after) = rest.split_at_checked(digits)?;
-        is_size(width).then_some((*name, after))
+        // MLC calls weights that are left as they are `q0f16`.
+        let is_unquantized = *name == "q" && width == "0" && !after.is_empty();
+        (is_size(width) || is_unquantized).then_some((*name, after))
     })
 }
 
@@ -164,13 +171,13 @@ mod tests {
     fn tells_variants_from_names() {
         for word in [
             "fp16", "q4f16", "qint8", "w8a16", "e4m3fn", "o3", "4bit", "128g", "bnb4", "avx512", "q4k",
-            "nf4", "f16",
+            "nf4", "f16", "q0f16",
         ] {
             assert!(is_variant(word), "{word}");
         }
         for word in [
             "e5", "m3", "w600k", "u2net", "v2", "4b", "8x7b", "a1", "b32", "o1x", "i1k", "e2b", "l6", "base",
-            "1", "",
+            "1", "q0", "",
         ] {
             assert!(!is_variant(word), "{word}");
         }

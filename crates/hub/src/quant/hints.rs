@@ -98,7 +98,8 @@ impl Hints {
             return None;
         }
         let last = words.iter().rposition(|(_, word)| is_quantization(word))?;
-        let run = words.get(..=last)?.iter().rev().take_while(|(_, word)| is_quantization(word)).count();
+        let in_run = |word: &str| is_quantization(word) || dtype::is_qualifier(word);
+        let run = words.get(..=last)?.iter().rev().take_while(|(_, word)| in_run(word)).count();
         let number = words
             .get(last + 1..)?
             .iter()
@@ -141,6 +142,9 @@ mod tests {
         assert_eq!(named("OpenVINO/gemma-7b-int4-ov").as_deref(), Some("int4"));
         assert_eq!(named("mlx-community/Qwen2-7B-4bit").as_deref(), Some("4bit"));
         assert_eq!(named("mlc-ai/Llama-3.2-1B-q4f16_1-MLC").as_deref(), Some("q4f16_1"));
+        assert_eq!(named("mlc-ai/Qwen3-0.6B-q0f16-MLC").as_deref(), Some("q0f16"));
+        assert_eq!(named("amd/Llama-awq-g128-int4-asym-fp16-onnx-hybrid").as_deref(), Some("awq"));
+        assert_eq!(named("example/Llama-int4-asym-bf16-onnx").as_deref(), Some("int4-asym-bf16"));
         for plain in [
             "openai-community/gpt2",
             "facebook/opt-125m",

@@ -107,6 +107,9 @@ pub(super) fn of_name(name: &str) -> Kind {
         return Kind::Gguf;
     }
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    if extension == "zip" && holds_model(stem) {
+        return Kind::Checkpoint(Format::Other);
+    }
     if name.contains("imatrix") && extension != "txt" {
         return Kind::Settled(Role::Imatrix);
     }
@@ -121,6 +124,12 @@ pub(super) fn of_name(name: &str) -> Kind {
         return if is_state && extension != "onnx" { Kind::Settled(Role::Data) } else { kind };
     }
     super::role::of_name(name).map_or(Kind::Unknown, Kind::Settled)
+}
+
+/// Whether what an archive holds is a model by its name: `x.onnx.zip`.
+fn holds_model(name: &str) -> bool {
+    let kind = name.rsplit_once('.').and_then(|(stem, extension)| of_extension(stem, extension));
+    matches!(kind, Some(Kind::Graph(_) | Kind::Checkpoint(_)))
 }
 
 fn of_extension(stem: &str, extension: &str) -> Option<Kind> {

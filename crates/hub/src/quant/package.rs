@@ -124,6 +124,7 @@ fn unit(shape: Shape, root: &str, positions: &[usize], entries: &[Entry<'_>]) ->
         dir: parent(root).to_owned(),
         stem: stem.to_owned(),
         total: None,
+        is_mapped: false,
         files: members().map(|entry| entry.index).collect(),
         bytes: members().map(|entry| entry.size).fold(0, u64::saturating_add),
     }

@@ -23,12 +23,15 @@ pub(super) struct Company {
     pub(super) sole: bool,
     /// The format has several models with names of their own.
     pub(super) collection: bool,
+    /// Whether a checkpoint in the root has the name that libraries look for.
+    pub(super) has_main: bool,
 }
 
 /// The candidates of one model.
 pub(super) fn candidates(model: &Model, units: &[Unit], hints: &Hints, company: Company) -> Vec<Candidate> {
     let several_parts = model.sessions().len() > 1;
     let by_label = company.collection && !model.name.is_empty();
+    let by_folder = company.has_main && is_elsewhere(model);
     let chosen = drop_borrowed(model, choose(model));
     let only = chosen.len() == 1;
     let candidate = |chosen: &Chosen<'_>| {
@@ -45,7 +48,11 @@ pub(super) fn candidates(model: &Model, units: &[Unit], hints: &Hints, company: 
             stem.to_owned()
         };
         let short = |told| short(model, chosen.variant, told, hints, company.sole && only);
-        let named = if by_label { Named::Surely(label.clone()) } else { short(&label) };
+        let named = match (by_label, by_folder && chosen.variant.text.is_empty()) {
+            (true, _) => Named::Surely(label.clone()),
+            (false, true) => Named::Surely(model.base.clone()),
+            (false, false) => short(&label),
+        };
         Candidate {
             format: model.format,
             dir: model.base.clone(),
@@ -62,6 +69,14 @@ pub(super) fn candidates(model: &Model, units: &[Unit], hints: &Hints, company: 
         }
     };
     chosen.iter().map(candidate).collect()
+}
+
+/// Whether it is a checkpoint that its folder alone tells from the one in the root: `original`, `checkpoint-500`.
+fn is_elsewhere(model: &Model) -> bool {
+    matches!(model.format, Format::Safetensors | Format::Pytorch)
+        && model.name.is_empty()
+        && model.folder_variant.is_empty()
+        && !model.base.is_empty()
 }
 
 fn joined_label(model: &Model, variant: &Variant, stem: &str) -> String {

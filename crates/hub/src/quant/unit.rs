@@ -17,6 +17,8 @@ pub(super) struct Unit {
     pub(super) stem: String,
     /// Number of parts the names announce.
     pub(super) total: Option<u32>,
+    /// Whether it has a shard map.
+    pub(super) is_mapped: bool,
     /// Indices of its files.
     pub(super) files: Vec<usize>,
     /// Size of its files together.

@@ -28,6 +28,7 @@ pub(super) fn build(entries: &[Entry<'_>], positions: &[usize], companions: &Com
             dir: entry.dir.to_owned(),
             stem,
             total: part.total,
+            is_mapped: false,
             files: Vec::new(),
             bytes: 0,
         };
@@ -76,6 +77,7 @@ pub(super) fn attach_indices(units: &mut [Unit], entries: &[Entry<'_>]) {
         let owner = owners.and_then(|owners| owners.iter().find(sharded).or_else(|| owners.first())).copied();
         if let Some(unit) = owner.and_then(|owner| units.get_mut(owner)) {
             unit.files.push(entry.index);
+            unit.is_mapped = true;
         }
     }
 }
