@@ -91,10 +91,13 @@ impl LockFile {
         Ok(Self { file, path: path.to_owned() })
     }
 
-    /// Lets others have a part in it and keeps one; `None` when somebody took it for themselves in between.
-    pub(crate) fn share(self) -> Result<Option<SharedLock>> {
+    /// Lets others have a part in it and keeps one; `None` when somebody took it for themselves in between, where `between` runs.
+    pub(crate) fn share(self, between: &dyn Fn()) -> Result<Option<SharedLock>> {
         let Self { file, path } = self;
-        let shared = exchange(&file, &path, File::try_lock_shared)?;
+        let shared = exchange(&file, &path, |file| {
+            between();
+            file.try_lock_shared()
+        })?;
         Ok(shared.then_some(SharedLock { file, path }))
     }
 

@@ -191,14 +191,31 @@ impl Store {
         draw: &mut Draw<'_>,
         wanted: &dyn Fn() -> bool,
     ) -> Result<Option<Stub>> {
+        self.stub_between(name, draw, wanted, &|| {})
+    }
+
+    /// As [`Store::stub`]; `between` runs when a stub that was drawn is nobody's for an instant.
+    pub(crate) fn stub_between(
+        &self,
+        name: &StubName,
+        draw: &mut Draw<'_>,
+        wanted: &dyn Fn() -> bool,
+        between: &dyn Fn(),
+    ) -> Result<Option<Stub>> {
         self.check_stubs()?;
         for stale in self.stale_stubs()?.iter().filter(|stale| *stale != name) {
             self.remove_stub(stale)?;
         }
+        // What was drawn here is whole until somebody has the lock alone and clears it: who only looks does not.
+        let mut drawn = false;
         while wanted() {
-            let part = match self.alone(name)? {
+            let lock = if drawn { None } else { self.alone(name)? };
+            let part = match lock {
                 Some(lock) if self.draw(name, &lock, draw)?.is_break() => break,
-                Some(lock) => lock.share()?,
+                Some(lock) => {
+                    drawn = true;
+                    lock.share(between)?
+                }
                 None => SharedLock::take(&self.stub_lock(name))?,
             };
             match part {
@@ -206,7 +223,7 @@ impl Store {
                     return Ok(Some(Stub { files: self.stub_files(name), lock: Some(lock) }));
                 }
                 // It went in between.
-                Some(_) => {}
+                Some(_) => drawn = false,
                 None => std::thread::sleep(POLL),
             }
         }

@@ -3,10 +3,12 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::fixture::new_store;
 use crate::error::StorageError;
+use crate::lock_file::LockFile;
 use crate::store::Store;
 use crate::stub::{Stub, StubDraft, StubName};
 
@@ -70,6 +72,33 @@ fn one_that_is_in_use_is_not_drawn_again() {
     drop(first);
     assert_eq!(fs::read(second.path()).unwrap(), CONTENT);
     drop(second);
+    assert_eq!(files(&store), Vec::<String>::new());
+}
+
+#[test]
+fn one_that_somebody_looks_at_before_its_maker_has_a_part_is_not_drawn_again() {
+    let (_folder, store) = new_store();
+    let (drawn, look) = (AtomicUsize::new(0), Mutex::new(None));
+    let path = store.locks().join(open(&store).path().file_stem().unwrap());
+    let stub = store.stub_between(
+        &name(),
+        &mut |draft| {
+            drawn.fetch_add(1, Ordering::Relaxed);
+            draw(draft)
+        },
+        // The look is over before the next turn.
+        &|| {
+            drop(look.lock().unwrap().take());
+            true
+        },
+        &|| {
+            if drawn.load(Ordering::Relaxed) == 1 {
+                *look.lock().unwrap() = LockFile::take_once(&path).unwrap();
+            }
+        },
+    );
+    assert_eq!(fs::read(stub.unwrap().unwrap().path()).unwrap(), CONTENT);
+    assert_eq!(drawn.into_inner(), 1);
     assert_eq!(files(&store), Vec::<String>::new());
 }
 
