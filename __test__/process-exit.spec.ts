@@ -47,6 +47,19 @@ test('neither does a watch that somebody waits at', async (t) => {
   t.regex(stdout, new RegExp(`^(${REPO})+$`))
 })
 
+test('a program that only watches sees the present state, and ends', async (t) => {
+  const { cache, hub, path } = await openStore(t, FILES)
+  const watch = `
+    import { ModelCache } from '@tabagent/model-cache'
+    const cache = await ModelCache.open(${JSON.stringify({ path, endpoint: hub.url })})
+    process.on('exit', () => { process.stdout.write('; over'); process.exitCode = 0 })
+    for await (const { repo } of cache.watch()) process.stdout.write(repo)
+  `
+  t.is((await run(watch)).stdout, '; over', 'where there is nothing yet, too')
+  await cache.scanRepo(REPO)
+  t.is((await run(watch)).stdout, `${REPO}; over`)
+})
+
 const WATCH_IN_WORKER = `
   import { parentPort, workerData } from 'node:worker_threads'
   const { ModelCache } = await import(workerData.library)

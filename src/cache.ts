@@ -418,12 +418,14 @@ export class ModelCache implements AsyncDisposable {
    * about 0.2 seconds. Whoever is slow is not shown what is over: each repository and revision waits once, with its newest
    * state. What is removed from the store is shown once more, with nothing stored.
    *
-   * A watch costs next to nothing while nothing changes, and holds no process open. It ends with `close()` of the cache,
-   * `return()` (which leaving a `for await` calls), or the signal.
+   * A watch costs next to nothing while nothing changes, and holds no process open once it has shown the present state: a program
+   * that does nothing but watch ends then, unless something else keeps it. It ends with `close()` of the cache, `return()` (which
+   * leaving a `for await` calls), or the signal.
    *
    * @example
    * ```ts
-   * for await (const { repo, quants } of cache.watch()) {
+   * const alive = setInterval(() => {}, 1e9) // holds the process open
+   * for await (const { repo, quants } of cache.watch({ signal })) {
    *   for (const { name, status, downloaded, size } of Object.values(quants)) console.log(repo, name, status, downloaded / size)
    * }
    * ```

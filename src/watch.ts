@@ -12,6 +12,24 @@ interface Waiting {
   reject(reason: unknown): void
 }
 
+/** Longest delay of a timer, about 25 days. */
+const LONGEST = 2 ** 31 - 1
+
+/** Keeps the process alive for the present state: a script that does nothing else would end before it. */
+class Hold {
+  #timer: NodeJS.Timeout | undefined
+  #over = false
+
+  begin(): void {
+    if (!this.#over) this.#timer ??= setInterval(() => {}, LONGEST)
+  }
+
+  end(): void {
+    this.#over = true
+    clearInterval(this.#timer)
+  }
+}
+
 /** Watches that somebody waits at: nothing else need refer to such a one. */
 const awaited = new Set<ManifestWatch>()
 
@@ -26,6 +44,7 @@ const forgotten = new FinalizationRegistry<() => void>((ignoreAbort) => ignoreAb
  */
 export class ManifestWatch implements AsyncIterableIterator<Manifest> {
   readonly #native: NativeWatch
+  readonly #hold = new Hold()
   #waiting: Waiting[] = []
   #over = false
   #ignoreAbort: (() => void) | undefined
@@ -38,7 +57,12 @@ export class ManifestWatch implements AsyncIterableIterator<Manifest> {
       const watch = weak.deref()
       if (watch) act(watch)
     }
-    this.#native = callNative(() => cache.watch(repo, () => ifThere((watch) => watch.#onNews())))
+    const hold = this.#hold
+    const onNews = () => {
+      hold.end()
+      ifThere((watch) => watch.#onNews())
+    }
+    this.#native = callNative(() => cache.watch(repo, onNews))
     if (signal?.aborted) this.#end({ reason: reasonOf(signal) })
     else if (signal) {
       this.#ignoreAbort = onAbort(signal, () => ifThere((watch) => watch.#onAbort(reasonOf(signal))))
@@ -51,6 +75,7 @@ export class ManifestWatch implements AsyncIterableIterator<Manifest> {
     return new Promise<Result>((resolve, reject) => {
       this.#waiting.push({ resolve, reject })
       this.#deliver()
+      if (this.#waiting.length > 0) this.#hold.begin()
     })
   }
 
@@ -81,6 +106,7 @@ export class ManifestWatch implements AsyncIterableIterator<Manifest> {
     this.#over = true
     this.#failure = failure
     this.#native.close()
+    this.#hold.end()
     this.#ignoreAbort?.()
     forgotten.unregister(this)
   }

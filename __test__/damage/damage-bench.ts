@@ -101,7 +101,7 @@ function isClear(call: string, code: string): boolean {
   return OF_DAMAGE.includes(code) || (call !== 'open' && OF_ALTERED_RECORDS.includes(code))
 }
 
-/** Damage; a file that is no database at all; one that must be repaired by whoever may write; none. */
+/** Damage; a store that now says it is of another version; one that must be repaired by whoever may write; none. */
 const OF_DAMAGE = ['ERR_CORRUPT', 'ERR_VERSION_MISMATCH', 'ERR_READ_ONLY', 'absent']
 
 /** A record that can be read may name what is not there, and promise another digest or size. */

@@ -65,7 +65,7 @@ test('a data file that is cut or overwritten is damage, and opens for nobody', a
     }
     for (const [what, loss] of Object.entries(OTHER)) {
       const { opened } = await lose(t, bench, database, loss)
-      t.deepEqual(opened, ['ERR_VERSION_MISMATCH', 'ERR_VERSION_MISMATCH'], `${database} ${what}`)
+      t.deepEqual(opened, ['ERR_CORRUPT', 'ERR_CORRUPT'], `${database} ${what}`)
     }
     const { right } = await lose(t, bench, database, zeroed)
     t.deepEqual(

@@ -12,7 +12,7 @@ pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 pub enum HubError {
     /// No such repository, or a private one that this token (or no token) may not see: the Hub does not tell these apart.
     #[error(
-        "repository {repo} was not found at {url}: check its name; if it is private or gated, pass a token that may read it"
+        "repository {repo} was not found at {url}: check its name and the endpoint; if it is private or gated, pass a token that may read it"
     )]
     RepoNotFound {
         /// Repository as asked for.

@@ -24,6 +24,12 @@ pub enum Error {
         /// What is wrong and what is expected.
         message: String,
     },
+    /// A file stands where one is to be written; nothing was done.
+    #[error("{} exists already: remove it, or allow overwriting", path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
     /// The repository has no such quant.
     #[error("{repo} has no quant \"{quant}\" at commit {commit}; it has: {}", list(.available))]
     QuantNotFound {
@@ -61,6 +67,14 @@ pub enum Error {
     /// The store knows nothing of this repository (at this revision).
     #[error("{repo} is not in this cache at {revision}; scan it first")]
     NotStored {
+        /// Repository.
+        repo: String,
+        /// Revision asked for.
+        revision: String,
+    },
+    /// Nothing of the repository (at this revision) is here that could be removed or checked.
+    #[error("nothing of {repo} is in this cache at {revision}; list the manifests to see what is")]
+    NothingStored {
         /// Repository.
         repo: String,
         /// Revision asked for.
@@ -187,8 +201,10 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::InvalidArgument { .. } => "ERR_INVALID_ARGUMENT",
-            Self::NotStored { .. } | Self::NotInFolder { .. } => "ERR_REPO_NOT_FOUND",
+            Self::InvalidArgument { .. } | Self::Taken { .. } => "ERR_INVALID_ARGUMENT",
+            Self::NotStored { .. } | Self::NothingStored { .. } | Self::NotInFolder { .. } => {
+                "ERR_REPO_NOT_FOUND"
+            }
             Self::QuantNotFound { .. } => "ERR_QUANT_NOT_FOUND",
             Self::FileNotFound { .. } | Self::NotDownloaded { .. } => "ERR_FILE_NOT_FOUND",
             Self::Offline { .. } => "ERR_OFFLINE",
@@ -263,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_refused_write_keeps_its_own_code_through_the_transfer() {
-        let no_space = StorageError::NoSpace { path: "/x".into(), needed: 5, available: 3 };
+        let no_space = StorageError::NoSpace { path: "/x".into(), needed: 5, reserve: 0, available: 3 };
         let error = Error::from(HubError::Sink(Box::new(no_space)));
         assert_eq!(error.code(), "ERR_NO_SPACE");
         assert_eq!((error.fields().needed, error.fields().available), (Some(5), Some(3)));

@@ -137,6 +137,10 @@ pub(crate) fn check_safe(path: &str) -> Result<()> {
     Err(invalid("path", Path::new(path), "is listed, but would not stay in its folder"))
 }
 
+fn taken(destination: &Path) -> Error {
+    Error::Taken { path: destination.to_owned() }
+}
+
 fn invalid(name: &'static str, path: &Path, reason: &str) -> Error {
     Error::InvalidArgument { name, message: format!("{} {reason}", path.display()) }
 }
@@ -204,14 +208,10 @@ impl Export<'_> {
     fn check_free(&self, destination: &Path) -> Result<()> {
         match fs::symlink_metadata(destination) {
             Ok(found) if found.is_dir() => Err(invalid(self.argument, destination, "is a folder")),
-            Ok(_) if !self.options.overwrite => Err(self.taken(destination)),
+            Ok(_) if !self.options.overwrite => Err(taken(destination)),
             // What cannot be looked at is told by the attempt to write.
             _ => Ok(()),
         }
-    }
-
-    fn taken(&self, destination: &Path) -> Error {
-        invalid(self.argument, destination, "exists already: remove it, or allow overwriting")
     }
 
     /// On a file system that does not tell case apart, for example.
@@ -245,7 +245,7 @@ impl Export<'_> {
         let method = method.ok_or_else(|| self.inner.closed())?;
         match target.publish(self.options.overwrite) {
             Err(StorageError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
-                Err(self.taken(&item.destination))
+                Err(taken(&item.destination))
             }
             outcome => Ok(outcome.map(|()| method)?),
         }

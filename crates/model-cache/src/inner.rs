@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tabagent_hub::{HubClient, HubOptions};
 use tabagent_storage::{
-    EndpointId, FileMetadata, ReadTransaction, RepoScope, StorageError, StorageRegistry, Store, StoreOptions,
+    EndpointId, FileMetadata, OPENED_READ_ONLY, ReadTransaction, RepoScope, StorageError, StorageRegistry,
+    Store, StoreOptions,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -169,7 +170,7 @@ impl Inner {
         }
         Err(Error::Storage(StorageError::ReadOnly {
             path: self.store.root().to_owned(),
-            reason: "it was opened read-only; open it without readOnly to download".to_owned(),
+            reason: OPENED_READ_ONLY.to_owned(),
         }))
     }
 

@@ -87,7 +87,7 @@ fn check_stubs(inner: &Inner) -> Result<()> {
         return Err(Error::Storage(StorageError::ReadOnly {
             path: inner.store.root().to_owned(),
             reason: "it was opened read-only, and the path of an ONNX model is that of a file written into it; hand its bytes to \
-                     the engine, or open the cache without readOnly"
+                     the engine, or open the cache to be written"
                 .to_owned(),
         }));
     }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::inner::Inner;
 use crate::lookup::{Lookup, quants_with, scope_of};
 use crate::repo_name::{check_repo, check_revision};
-use crate::required::{self, not_stored};
+use crate::required::{self, nothing_stored};
 use crate::runtime::blocking;
 use crate::sorting;
 use removal::{Blobs, Removal};
@@ -196,7 +196,7 @@ fn find_quant(
             newest = Some(Ok((record, name)));
         }
     }
-    newest.unwrap_or_else(|| Err(not_stored(repo, revision)))
+    newest.unwrap_or_else(|| Err(nothing_stored(repo, revision)))
 }
 
 fn manifests_of(inner: &Inner, repo: &str, revision: Option<&str>) -> Result<Vec<ManifestRecord>> {
@@ -217,7 +217,11 @@ fn manifests_of(inner: &Inner, repo: &str, revision: Option<&str>) -> Result<Vec
         }
         Ok(records)
     })?;
-    if records.is_empty() { Err(not_stored(repo, revision.unwrap_or("any revision"))) } else { Ok(records) }
+    if records.is_empty() {
+        Err(nothing_stored(repo, revision.unwrap_or("any revision")))
+    } else {
+        Ok(records)
+    }
 }
 
 /// Before anything of several commits goes.

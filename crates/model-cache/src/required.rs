@@ -73,8 +73,13 @@ pub(crate) fn stored_file(inner: &Inner, repo: &str, path: &str, revision: &str)
     Err(Error::FileNotFound { repo: record.repo, commit: record.commit, path: path.to_owned() })
 }
 
-pub(crate) fn not_stored(repo: &str, revision: &str) -> Error {
+fn not_stored(repo: &str, revision: &str) -> Error {
     Error::NotStored { repo: repo.to_owned(), revision: revision.to_owned() }
+}
+
+/// Where scanning would not help: what is to be removed or checked must be here.
+pub(crate) fn nothing_stored(repo: &str, revision: &str) -> Error {
+    Error::NothingStored { repo: repo.to_owned(), revision: revision.to_owned() }
 }
 
 fn not_downloaded(record: &ManifestRecord, what: &str, path: &str) -> Error {

@@ -8,7 +8,7 @@ use tabagent_storage::{BlobName, FileMetadata, Files, Key, Manifests, ReadTransa
 use crate::error::Result;
 use crate::inner::Inner;
 use crate::lookup::Lookup;
-use crate::required::not_stored;
+use crate::required::nothing_stored;
 
 /// One stored file of one commit.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ fn prefixes(inner: &Inner, txn: &ReadTransaction<'_>, repo: Option<&str>) -> Res
         })?;
     }
     if !known {
-        return Err(not_stored(repo, "any revision"));
+        return Err(nothing_stored(repo, "any revision"));
     }
     Ok(names.iter().map(|name| Key::repo_files(endpoint, name)).collect())
 }

@@ -33,7 +33,8 @@ pub type Nudge = Arc<dyn Fn() + Send + Sync>;
 pub struct WatchOptions {
     /// Only this repository. Default: all.
     pub repo: Option<String>,
-    /// For callers that do not await: called when there is something to take, or the watch is over.
+    /// For callers that do not await: called when there is something to take, when the present state was looked at (there may be
+    /// none), and when the watch is over.
     pub nudge: Option<Nudge>,
 }
 
@@ -52,7 +53,7 @@ impl Watch {
         self.viewer.take()
     }
 
-    /// Waits for the next manifest; `None` when the cache was closed.
+    /// Waits for the next manifest; `None` when the watch or the cache was closed.
     ///
     /// # Errors
     /// As [`Watch::try_next`].
@@ -65,6 +66,11 @@ impl Watch {
             }
             news.await;
         }
+    }
+
+    /// Ends it for all who have it, those who wait for a manifest too.
+    pub fn close(&self) {
+        self.viewer.end(None);
     }
 
     /// Whether nothing will come any more.
@@ -133,13 +139,17 @@ impl Viewer {
         let mut any = false;
         {
             let mut queue = lock(&self.queue);
+            if queue.over {
+                return;
+            }
             for manifest in manifests {
                 queue.put(manifest);
                 any = true;
             }
         }
         if any {
-            self.notify();
+            self.news.notify_one();
+            self.nudge();
         }
     }
 
@@ -147,11 +157,11 @@ impl Viewer {
         let mut queue = lock(&self.queue);
         *queue = Queue { manifests: VecDeque::new(), failure, over: true };
         drop(queue);
-        self.notify();
+        self.news.notify_waiters();
+        self.nudge();
     }
 
-    fn notify(&self) {
-        self.news.notify_one();
+    fn nudge(&self) {
         if let Some(nudge) = &self.options.nudge {
             nudge();
         }
@@ -256,6 +266,8 @@ fn look(inner: &Inner, overview: &mut Overview, viewers: &[Arc<Viewer>]) -> Resu
             viewer.show(changed.iter().filter(|manifest| wanted.has(&manifest.repo)));
         } else {
             viewer.show(overview.all().filter(|manifest| wanted.has(&manifest.repo)));
+            // Also where nothing is there yet: who waits for the present state knows now.
+            viewer.nudge();
         }
     }
     Ok(())

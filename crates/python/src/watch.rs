@@ -34,8 +34,11 @@ impl NativeWatch {
         Ok(wait(py, watch.next())?.map(Into::into))
     }
 
-    /// Ends it.
+    /// Ends it, and a `next` that waits.
     fn close(&self) {
-        *lock(&self.watch) = None;
+        let watch = lock(&self.watch).take();
+        if let Some(watch) = watch {
+            watch.close();
+        }
     }
 }

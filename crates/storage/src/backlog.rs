@@ -206,9 +206,12 @@ fn is_fatal(error: &StorageError) -> bool {
 /// The same error for another caller.
 fn repeat(error: &Arc<StorageError>) -> StorageError {
     match &**error {
-        StorageError::NoSpace { path, needed, available } => {
-            StorageError::NoSpace { path: path.clone(), needed: *needed, available: *available }
-        }
+        StorageError::NoSpace { path, needed, reserve, available } => StorageError::NoSpace {
+            path: path.clone(),
+            needed: *needed,
+            reserve: *reserve,
+            available: *available,
+        },
         StorageError::Corrupt { what, reason } => StorageError::corrupt(what.clone(), reason.clone()),
         StorageError::Io { action, path, source } => StorageError::Io {
             action,

@@ -10,12 +10,14 @@ pub type Result<T> = std::result::Result<T, StorageError>;
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// Free space and call again; nothing complete was lost.
-    #[error("not enough disk space at {}{}; free some space and call again", path.display(), amounts(*needed, *available))]
+    #[error("not enough disk space at {}{}; free some space and call again", path.display(), amounts(*needed, *reserve, *available))]
     NoSpace {
         /// Folder of the store.
         path: PathBuf,
         /// Bytes the operation needs, safety margin included; 0 when only the system knows.
         needed: u64,
+        /// Bytes of those that must stay free.
+        reserve: u64,
         /// Bytes the file system has for this user.
         available: u64,
     },
@@ -53,11 +55,11 @@ pub enum StorageError {
         what: String,
     },
     /// The store or its file system cannot be written.
-    #[error("the model cache at {} cannot be written: {reason}; choose another folder, or allow writing to this one", path.display())]
+    #[error("the model cache at {} cannot be written: {reason}", path.display())]
     ReadOnly {
         /// Folder of the store.
         path: PathBuf,
-        /// Why.
+        /// Why, and what to do.
         reason: String,
     },
     /// Another version of this library wrote or holds the files.
@@ -150,6 +152,12 @@ pub enum StorageError {
     },
 }
 
+/// Why a store opened read-only cannot be written, and what to do.
+pub const OPENED_READ_ONLY: &str = "it was opened read-only; open it without that to change it";
+
+/// What to do where the system does not let the store be written.
+const ALLOW_WRITING: &str = "choose another folder, allow writing to this one, or open it read-only";
+
 /// What to do about an operating system error.
 fn advice(kind: io::ErrorKind) -> &'static str {
     match kind {
@@ -170,9 +178,9 @@ impl StorageError {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-                Self::ReadOnly { path, reason: format!("cannot {action}: {source}") }
+                Self::ReadOnly { path, reason: format!("cannot {action}: {source}; {ALLOW_WRITING}") }
             }
-            _ if is_full(&source) => Self::NoSpace { path, needed: 0, available: 0 },
+            _ if is_full(&source) => Self::NoSpace { path, needed: 0, reserve: 0, available: 0 },
             _ => Self::Io { action, path, source },
         }
     }
@@ -189,9 +197,10 @@ impl StorageError {
                     "{source}; a process with another version of this library has it open: close it or use the same version"
                 ),
             },
-            E::Invalid => Self::VersionMismatch {
-                path: owned,
-                reason: "its file is not a database of this library; choose another folder".to_owned(),
+            // A new store makes its files itself, so that one which is no database was overwritten.
+            E::Invalid => Self::Corrupt {
+                what: format!("the database at {}", path.display()),
+                reason: "its file does not begin as one of this library".to_owned(),
             },
             E::WannaRecovery => Self::ReadOnly {
                 path: owned,
@@ -199,13 +208,15 @@ impl StorageError {
                     .to_owned(),
             },
             E::RemoteFilesystem => Self::UnsupportedFilesystem { path: owned, reason },
-            E::ReadOnlyFilesystem | E::Access | E::PermissionDenied => Self::ReadOnly { path: owned, reason },
+            E::ReadOnlyFilesystem | E::Access | E::PermissionDenied => {
+                Self::ReadOnly { path: owned, reason: format!("{reason}; {ALLOW_WRITING}") }
+            }
             // The last four are what a damaged page or a lost one makes of a search, or a cut file of an open.
             E::Corrupted | E::PageNotFound | E::CursorFull | E::PageFull | E::NotFound | E::NoData => {
                 Self::Corrupt { what: format!("the database at {}", path.display()), reason }
             }
             E::Other(code) if is_full(&io::Error::from_raw_os_error(code)) => {
-                Self::NoSpace { path: owned, needed: 0, available: 0 }
+                Self::NoSpace { path: owned, needed: 0, reserve: 0, available: 0 }
             }
             // This process has it open, in another copy of libmdbx: that one's list of what is open is not looked at, but its locks are.
             E::Other(code) if action == "open" && is_locked(&io::Error::from_raw_os_error(code)) => Self::InUse {
@@ -229,11 +240,14 @@ impl StorageError {
 }
 
 /// The part of a message that says how much is missing, where that is known.
-fn amounts(needed: u64, available: u64) -> String {
-    if needed == 0 {
-        return String::new();
+fn amounts(needed: u64, reserve: u64, available: u64) -> String {
+    match (needed, reserve) {
+        (0, _) => String::new(),
+        (_, 0) => format!(": {needed} bytes needed, {available} available"),
+        _ => format!(
+            ": {needed} bytes needed, of which {reserve} are a reserve that stays free, {available} available"
+        ),
     }
-    format!(": {needed} bytes needed, {available} available")
 }
 
 /// Whether the disk, or the user's part of it, is full.
@@ -254,7 +268,12 @@ mod tests {
     fn amounts_nobody_knows_are_not_told() {
         let full = StorageError::io("write", Path::new("/s"), io::ErrorKind::StorageFull.into());
         assert_eq!(full.to_string(), "not enough disk space at /s; free some space and call again");
-        let short = StorageError::NoSpace { path: "/s".into(), needed: 5, available: 3 };
-        assert!(short.to_string().contains("/s: 5 bytes needed, 3 available"), "{short}");
+        let short = |reserve| {
+            StorageError::NoSpace { path: "/s".into(), needed: 5, reserve, available: 3 }.to_string()
+        };
+        assert!(short(0).contains("/s: 5 bytes needed, 3 available"));
+        assert!(
+            short(4).contains("/s: 5 bytes needed, of which 4 are a reserve that stays free, 3 available")
+        );
     }
 }

@@ -184,6 +184,7 @@ impl<'a> Job<'a> {
             Err(error) if is_full(&error) => Err(StorageError::NoSpace {
                 path: self.path.to_owned(),
                 needed,
+                reserve: 0,
                 available: platform::available(self.parent()).unwrap_or(0),
             }),
             // Where room cannot be taken beforehand, the writing tells.

@@ -89,7 +89,7 @@ mod writer;
 pub use activity::Activity;
 pub use check::{CheckWatch, Verdict};
 pub use digest::{BlobName, Digest, Incarnation};
-pub use error::{Result, StorageError};
+pub use error::{OPENED_READ_ONLY, Result, StorageError};
 pub use export::{Advance, Link, Method};
 pub use extent::Extent;
 pub use finish::Finish;

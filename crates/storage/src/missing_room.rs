@@ -49,7 +49,7 @@ impl Store {
             return Ok(());
         }
         self.punch(file, part)?;
-        self.enough(length.saturating_add(FLOOR), before.min(length))
+        self.enough(length.saturating_add(FLOOR), FLOOR, before.min(length))
     }
 
     fn punch(&self, file: BorrowedFile<'_>, part: &Range<u64>) -> Result<()> {

@@ -168,7 +168,7 @@ impl Drop for PlainFile {
 pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> StorageError {
     let path = path.to_owned();
     if is_full(&source) {
-        return StorageError::NoSpace { path, needed: 0, available: 0 };
+        return StorageError::NoSpace { path, needed: 0, reserve: 0, available: 0 };
     }
     StorageError::Io { action, path, source }
 }

@@ -47,23 +47,23 @@ impl Store {
     /// # Errors
     /// [`StorageError::NoSpace`] when it cannot, [`StorageError::Io`] when it does not tell.
     pub fn check_room(&self, bytes: u64) -> Result<()> {
-        self.enough_room(bytes.saturating_add(MARGIN))
+        self.enough(bytes.saturating_add(MARGIN), MARGIN, self.available()?)
     }
 
     /// Checks that the file system has `needed` bytes.
     pub(crate) fn enough_room(&self, needed: u64) -> Result<()> {
-        self.enough(needed, self.available()?)
+        self.enough(needed, 0, self.available()?)
     }
 
     pub(crate) fn available(&self) -> Result<u64> {
         platform::available(self.root()).map_err(|e| StorageError::io("ask for free space", self.root(), e))
     }
 
-    pub(crate) fn enough(&self, needed: u64, available: u64) -> Result<()> {
+    pub(crate) fn enough(&self, needed: u64, reserve: u64, available: u64) -> Result<()> {
         if available >= needed {
             return Ok(());
         }
-        Err(StorageError::NoSpace { path: self.root().to_owned(), needed, available })
+        Err(StorageError::NoSpace { path: self.root().to_owned(), needed, reserve, available })
     }
 
     /// Waits for the right to make room and take it. Held for milliseconds, and freed by the system when its holder dies.
@@ -120,13 +120,13 @@ impl Store {
             let length = STEP.min(range.end - at);
             let available = self.available()?;
             if available < length + FLOOR {
-                return self.enough(range.end - at + FLOOR, available);
+                return self.enough(range.end - at + FLOOR, FLOOR, available);
             }
             match platform::allocate(file, at, length) {
                 Ok(()) => at += length,
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
                 Err(error) if is_full(&error) => {
-                    return self.enough(range.end - at + FLOOR, self.available()?.min(length));
+                    return self.enough(range.end - at + FLOOR, FLOOR, self.available()?.min(length));
                 }
                 Err(error) => {
                     return Err(StorageError::io(
@@ -155,7 +155,12 @@ pub(crate) fn make_room_to_open(folder: &Path, locks: &Path) -> Result<()> {
     outcome.map_err(fail)?;
     let available = platform::available(folder).map_err(fail)?;
     if available < NEW_DATABASE && !folder.join(DATA_FILE).exists() {
-        return Err(StorageError::NoSpace { path: folder.to_owned(), needed: NEW_DATABASE, available });
+        return Err(StorageError::NoSpace {
+            path: folder.to_owned(),
+            needed: NEW_DATABASE,
+            reserve: 0,
+            available,
+        });
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::closing::OpenToken;
 use crate::environment::{ChunkEnvironment, ManifestEnvironment};
-use crate::error::{Result, StorageError};
+use crate::error::{OPENED_READ_ONLY, Result, StorageError};
 use crate::format;
 use crate::layout::DATA_FILE;
 use crate::platform;
@@ -144,7 +144,7 @@ impl Store {
         if self.read_only {
             return Err(StorageError::ReadOnly {
                 path: self.root.clone(),
-                reason: "it was opened read-only".to_owned(),
+                reason: OPENED_READ_ONLY.to_owned(),
             });
         }
         Ok(())

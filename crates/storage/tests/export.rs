@@ -177,7 +177,7 @@ fn a_disk_too_small_for_the_copy_is_told_with_figures_and_keeps_nothing_of_it() 
     let store = open(folder.path());
     let name = put(&store, &content(7, SIZE));
     match export(&store, &name, &disk.mounted.join("out/file"), Link::Auto) {
-        Err(StorageError::NoSpace { path, needed, available }) => {
+        Err(StorageError::NoSpace { path, needed, available, .. }) => {
             assert!(path.ends_with("out/file") && needed == SIZE as u64 && available < needed);
         }
         other => panic!("not a full disk: {other:?}"),

@@ -50,6 +50,7 @@ impl Error {
             Self::InvalidArgument { .. } | Self::Closed { .. } => ErrorFields::default(),
             Self::QuantNotFound { repo, .. }
             | Self::NotStored { repo, .. }
+            | Self::NothingStored { repo, .. }
             | Self::NotInFolder { repo, .. }
             | Self::Offline { repo, .. }
             | Self::InUse { repo, .. } => ErrorFields::of(repo, None),
@@ -67,6 +68,9 @@ impl Error {
                 available: Some(*available),
                 ..ErrorFields::default()
             },
+            Self::Taken { path } => {
+                ErrorFields { path: Some(path.display().to_string()), ..ErrorFields::default() }
+            }
             Self::Hub(error) => hub_fields(error),
             Self::Storage(error) => storage_fields(error),
             Self::Shared(error) => error.fields(),
@@ -104,7 +108,7 @@ fn storage_fields(error: &StorageError) -> ErrorFields {
         ..ErrorFields::default()
     };
     match error {
-        StorageError::NoSpace { path, needed, available } => {
+        StorageError::NoSpace { path, needed, available, .. } => {
             ErrorFields { needed: Some(*needed), available: Some(*available), ..at(path) }
         }
         StorageError::ReadOnly { path, .. }

@@ -29,5 +29,5 @@ class ManifestWatch(Closing):
         return to_manifest(manifest)
 
     def close(self) -> None:
-        """End the watch; a call that waits now still gets the next manifest."""
+        """End the watch, also for a thread that waits for the next manifest."""
         self._native.close()

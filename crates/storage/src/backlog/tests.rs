@@ -4,7 +4,7 @@ use std::thread;
 use super::*;
 
 fn no_space() -> StorageError {
-    StorageError::NoSpace { path: "/s".into(), needed: 5, available: 3 }
+    StorageError::NoSpace { path: "/s".into(), needed: 5, reserve: 0, available: 3 }
 }
 
 fn lost() -> StorageError {

@@ -8,7 +8,7 @@ use libmdbx::{Database, DatabaseKind, DatabaseOptions, NoWriteMap, ObjectLength,
 use super::{Turn, check, data_file, disk_bytes, open, options};
 use crate::chunk_transaction::{ChunkTransaction, create_chunk_table};
 use crate::closing::OpenToken;
-use crate::error::{Result, StorageError};
+use crate::error::{OPENED_READ_ONLY, Result, StorageError};
 use crate::layout::{CHUNK_GROWTH, CHUNK_MAX_SIZE, CHUNK_PAGE, DATA_FILE};
 use crate::platform::{self, BorrowedFile, ForkPause};
 use crate::process::Process;
@@ -64,10 +64,9 @@ impl ChunkEnvironment {
         check(self.process, &self.path)?;
         match &self.database {
             ChunkDatabase::Writable(database) => Ok(database),
-            ChunkDatabase::ReadOnly(_) => Err(StorageError::ReadOnly {
-                path: self.path.clone(),
-                reason: "it was opened read-only".to_owned(),
-            }),
+            ChunkDatabase::ReadOnly(_) => {
+                Err(StorageError::ReadOnly { path: self.path.clone(), reason: OPENED_READ_ONLY.to_owned() })
+            }
         }
     }
 

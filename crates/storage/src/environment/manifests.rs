@@ -245,7 +245,7 @@ impl ManifestEnvironment {
     }
 
     fn no_space(&self, needed: u64) -> StorageError {
-        StorageError::NoSpace { path: self.path.clone(), needed, available: self.available() }
+        StorageError::NoSpace { path: self.path.clone(), needed, reserve: 0, available: self.available() }
     }
 
     /// Bytes the file system has; more than anybody needs where it does not tell.
