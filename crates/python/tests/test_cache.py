@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
+import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import tabagent_model_cache
 from conftest import FILES, REPO, SIZE, WEIGHTS
 from local_hub import LocalHub, write_repository
 from tabagent_model_cache import GatedError, InvalidArgumentError, ModelCache, OfflineError, ReadOnlyError
@@ -148,6 +151,41 @@ def test_a_watch_shows_the_present_and_then_changes(cache: ModelCache) -> None:
         assert seen.repo == REPO
         cache.close()
         assert list(watch) == []
+
+
+def test_closing_a_watch_ends_all_who_wait_at_it(cache: ModelCache) -> None:
+    cache.scan_repo(REPO)
+    watch = cache.watch()
+    assert next(watch).repo == REPO
+    threads = [threading.Thread(target=list, args=(watch,), daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    watch.close()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert list(watch) == []
+
+
+def test_wrong_types_are_told_by_name(cache: ModelCache) -> None:
+    with pytest.raises(TypeError, match="progress must be a callable or True for a bar, got int"):
+        cache.download_file(REPO, WEIGHTS, progress=5)
+    assert not cache.has_file(REPO, WEIGHTS)
+    with pytest.raises(
+        InvalidArgumentError, match=r"an http or https URL such as http://127\.0\.0\.1:1, got"
+    ):
+        ModelCache(cache.path, endpoint="127.0.0.1:1")
+
+
+def test_a_handle_is_for_its_own_process(cache: ModelCache) -> None:
+    with cache.fetch_file(REPO, WEIGHTS) as file:
+        for handle in (cache, file):
+            with pytest.raises(TypeError, match="cannot be pickled or copied: open it again"):
+                pickle.dumps(handle)
+
+
+def test_the_module_shows_its_public_names_only() -> None:
+    assert set(dir(tabagent_model_cache)) == set(tabagent_model_cache.__all__)
 
 
 def test_options_reach_the_core(hub: LocalHub, cache: ModelCache) -> None:

@@ -58,6 +58,12 @@ from tabagent_model_cache.watch import ManifestWatch
 
 __version__ = VERSION
 
+
+def __dir__() -> list[str]:
+    """The public names; the modules that have them are none."""
+    return sorted(__all__)
+
+
 __all__ = [
     "ERROR_CODES",
     "CacheStats",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,7 +33,16 @@ def check_url(value: str, name: str) -> None:
     """An http or https URL."""
     parts = urlsplit(value)
     if parts.scheme.lower() not in {"http", "https"} or not parts.netloc:
-        raise InvalidArgumentError(f"{name} must be an http or https URL, got {value!r}")
+        raise InvalidArgumentError(f"{name} must be an http or https URL{_suggest_url(value)}, got {value!r}")
+
+
+def _suggest_url(value: str) -> str:
+    """What was meant where only the scheme is missing: of this machine http."""
+    host = re.match(r"(localhost|[\w-]+(\.[\w-]+)+)(:\d+)?(/|$)", value, re.IGNORECASE)
+    if host is None:
+        return ""
+    scheme = "http" if re.match(r"localhost|127\.", value, re.IGNORECASE) else "https"
+    return f" such as {scheme}://{value}"
 
 
 def check_proxy(value: str, name: str) -> None:

@@ -27,11 +27,11 @@ class Extent:
 class CachedFile(Closing, NativeFile):
     """A handle of a stored file, and a buffer of its bytes: read-only, in one piece, without a copy.
 
-    `memoryview(file)`, `numpy.frombuffer(file, ...)` and whatever else takes a buffer show the stored bytes themselves (files
+    `memoryview(file)` and whatever takes a buffer show the stored bytes themselves (files
     under 64 KiB are copied). They stay right while the file is removed and its space is used again.
 
     >>> with cache.get_file("owner/name", "model.onnx") as file:    # doctest: +SKIP
-    ...     numpy.frombuffer(file, dtype=numpy.uint8).sum()
+    ...     numpy.frombuffer(memoryview(file), dtype=numpy.uint8).sum()
     """
 
     repo: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -18,6 +18,11 @@ class Closing:
     def close(self) -> None:
         """End it. Closing again does nothing."""
         raise NotImplementedError
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} cannot be pickled or copied: open it again, in another process too"
+        )
 
     def __enter__(self) -> Self:
         return self

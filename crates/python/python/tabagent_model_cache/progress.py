@@ -63,8 +63,10 @@ def receiving(progress: ProgressCallback | bool | None) -> Iterator[Receiver | N
 
         with ProgressBar() as bar:
             yield _receiver(bar.show)
-    else:
+    elif callable(progress):
         yield _receiver(progress)
+    else:
+        raise TypeError(f"progress must be a callable or True for a bar, got {type(progress).__name__}")
 
 
 def _receiver(progress: ProgressCallback) -> Receiver:
