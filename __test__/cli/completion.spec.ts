@@ -34,6 +34,7 @@ async function openShell(
 const CASES: [words: string, offered: string[]][] = [
   ['pu', ['pull']],
   ['pull --qu', ['--quant', '--quiet']],
+  ['pull --he', ['--help']],
   ['pull ac', [REPO]],
   [`pull ${REPO} -q q`, ['q4', 'q8']],
   [`--offline pull --revision main ${REPO} --quant fp`, ['fp16', 'fp32']],

@@ -82,6 +82,20 @@ test('what was scanned before is shown offline, and said to be old', async (t) =
   t.is(bench.hub.log.records.length, 0)
 })
 
+test('what was scanned before is shown where the hub does not answer, and said to be old', async (t) => {
+  const bench = await openOnnx(t)
+  const first = await bench.print('scan', REPO)
+  await bench.hub.close()
+  const { status, stdout, stderr } = await bench.run('scan', REPO)
+  t.deepEqual([status, stdout], [0, first])
+  const [, endpoint, moment = ''] =
+    /^No listing came from (\S+): this is acme\/model as of (\d{4}-\d\d-\d\d \d\d:\d\d)\.$/m.exec(stderr) ??
+    []
+  t.is(endpoint, bench.hub.url, stderr)
+  const age = Date.now() - new Date(moment.replace(' ', 'T')).getTime()
+  t.true(Math.abs(age) < 24 * 3600_000, 'in local time')
+})
+
 test('a repository without weights says so', async (t) => {
   const bench = await openBench(t, { [REPO]: { 'README.md': '# Nothing\n' } })
   t.regex(await bench.print('scan', REPO), /^No weights that an engine could load\.$/m)

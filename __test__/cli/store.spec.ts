@@ -9,6 +9,9 @@ import { makeFolder } from '../support/folder.js'
 import { safetensorsFile } from '../support/model-file.js'
 import { ggufFiles, onnxFiles } from '../support/repository.js'
 import { ended, openBench } from './command.js'
+import { HAS_TERMINALS } from './terminal.js'
+
+const terminalTest = HAS_TERMINALS ? test : test.skip
 
 const SIZE = 300_000
 const REPO = 'acme/model'
@@ -32,6 +35,19 @@ test('ls shows the quants that are stored, single files, and totals', async (t) 
     'acme/other  main      (1 file)     8 B  stored',
   ])
   t.is(lines.at(-1), `2 quants of 2 repositories: 600 kB stored, in ${bench.store}`)
+})
+
+test('ls tells of what is stored and is not of this endpoint', async (t) => {
+  const bench = await openBench(t, { [REPO]: onnxFiles(SIZE) })
+  await bench.print('pull', REPO, '-q', 'q8')
+  t.is((await bench.run('ls')).stderr, '')
+  const { status, stdout, stderr } = await bench.run('ls', '--endpoint', 'http://127.0.0.1:9')
+  t.is(status, 0)
+  t.regex(stdout, /^0 quants of 0 repositories: 300 kB stored/)
+  t.regex(
+    stderr,
+    /^300 kB of that are not listed here: they are not of http:\/\/127\.0\.0\.1:9 \(name another with --endpoint\)/,
+  )
 })
 
 test('ls REPO shows the files, and what is unfinished', async (t) => {
@@ -79,6 +95,20 @@ test('cat writes the bytes and nothing else, of any file size', async (t) => {
   for await (const piece of child.stdout) pieces.push(piece)
   t.true(Buffer.concat(pieces).equals(randomBytes(size, path)))
   t.is(await bench.print('cat', REPO, 'config.json'), '{"model_type":"bert"}\n')
+})
+
+terminalTest('cat writes text to a terminal, and no other bytes', async (t) => {
+  const bench = await openBench(t, { [REPO]: onnxFiles(SIZE) })
+  await bench.print('pull', REPO, '-q', 'q8')
+  const shown = bench.terminal(['cat', REPO, 'config.json'])
+  t.is(await shown.status, 0)
+  t.is(shown.text, '{"model_type":"bert"}\n')
+  const refused = bench.terminal(['cat', REPO, 'onnx/model_quantized.onnx'], { columns: 200 })
+  t.is(await refused.status, 2)
+  t.regex(
+    refused.text,
+    /is no text for a terminal\n {2}Write it into a file: model-cache cat acme\/model \S+ > FILE\n$/,
+  )
 })
 
 test('cat to a reader that goes away ends quietly', async (t) => {

@@ -72,7 +72,8 @@ function valueOption(program: Command, command: Command | undefined, word: strin
 
 function optionsOf(program: Command, command: Command | undefined): Candidate[] {
   const options = [...(command?.options ?? []), ...program.options]
-  return options.map(({ long, description }) => ({ text: long ?? '', description }))
+  const help = { text: '--help', description: 'explain a command' }
+  return [...options.map(({ long, description }) => ({ text: long ?? '', description })), help]
 }
 
 /** Values of an option that the store knows. */

@@ -15,10 +15,13 @@ complete -o default -F _model_cache model-cache`,
   zsh: `#compdef model-cache
 # model-cache completion for zsh. In ~/.zshrc, after compinit: source <(model-cache completion zsh)
 _model_cache() {
-  local line
+  local line name description
   local -a candidates
   for line in "\${(@f)$(model-cache complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
-    [[ -n $line ]] && candidates+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
+    [[ -n $line ]] || continue
+    name="\${\${line%%$'\\t'*}//:/\\\\:}" description="\${line#*$'\\t'}"
+    # A colon with nothing behind it would be shown as a bare "--".
+    candidates+=("$name\${description:+:$description}")
   done
   if (( $#candidates )); then
     _describe model-cache candidates

@@ -11,6 +11,7 @@ import {
 import { CommandError } from './failure.js'
 import { collect } from './flag.js'
 import { follow } from './follow.js'
+import { withDownload } from './missing.js'
 import type { Output } from './output.js'
 import { findQuant } from './quant.js'
 import { perform, type Session } from './session.js'
@@ -40,7 +41,7 @@ export function addExport(program: Command): void {
 
 async function exportQuants(session: Session<ExportFlags>, repo: string, directory: string): Promise<void> {
   const { options, revision, signal } = session
-  const cache = await session.open()
+  const cache = await session.openToRead()
   const quants = options.quant ?? [onlyStored(session, cache, repo)]
   const written = new Map<string, ExportedFile>()
   for (const quant of quants) {
@@ -49,7 +50,8 @@ async function exportQuants(session: Session<ExportFlags>, repo: string, directo
     const { link } = options
     const call: ExportOptions = { ...revision, signal, onProgress, overwrite, ...(link && { link }) }
     const { files } = await cache.exportQuant(repo, quant, directory, call).catch((error: unknown) => {
-      throw withHint(session, error, ['export', repo, directory, '-q', quant])
+      const wanted = withDownload(error, { session, cache, repo, name: quant })
+      throw withHint(session, wanted, ['export', repo, directory, '-q', quant])
     })
     stop()
     for (const file of files) written.set(file.destination, file)

@@ -6,6 +6,12 @@ export function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value]
 }
 
+/** For options that take a folder. */
+export function readFolder(value: string): string {
+  if (value === '') throw new InvalidArgumentError('Expected the path of a folder.')
+  return value
+}
+
 /** For options that take a rate: a size, of one second also where it does not say so. */
 export function readRate(value: string): number {
   return readSize(value.replace(/\/s$/i, ''))

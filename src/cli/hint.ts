@@ -22,6 +22,7 @@ const HINTS: Partial<Record<ErrorCode, Hint>> = {
   ERR_REPO_NOT_FOUND: ({ repo, url }, situation) => [
     ...suggest(repo, situation.cache?.listManifests().map((manifest) => manifest.repo) ?? []),
     // Where the store itself was asked, a token changes nothing.
+    ...(url === undefined ? [`See what is stored: ${commandLine(everywhere(situation), 'ls')}`] : []),
     ...(url === undefined || situation.cache?.authenticated ? [] : passToken(situation)),
   ],
   ERR_QUANT_NOT_FOUND: ({ repo = 'REPO' }, { options }) => [
@@ -42,9 +43,15 @@ const HINTS: Partial<Record<ErrorCode, Hint>> = {
       : [`Needed: ${formatSize(needed)}; available: ${formatSize(available)}.`]),
     `Make room with ${commandLine(options, 'rm', 'REPO')}, or name a folder on another disk with --cache-dir.`,
   ],
-  ERR_CORRUPT: (_, { options }) => [
-    `Find what is damaged, and fetch it again: ${commandLine(options, 'verify', '--repair')}`,
-  ],
+  ERR_CORRUPT: (_, { options, cache }) =>
+    cache
+      ? [`Find what is damaged, and fetch it again: ${commandLine(options, 'verify', '--repair')}`]
+      : ['Put the store back from a copy, or move its folder away: models are downloaded again then.'],
+}
+
+/** The options without a revision: what is not there at one may be at others. */
+function everywhere({ options: { revision, ...others } }: Situation): GlobalOptions {
+  return others
 }
 
 function passToken({ cache }: Situation): string[] {

@@ -14,7 +14,7 @@ export function addInfo(program: Command): void {
 }
 
 async function inform(session: Session): Promise<void> {
-  const cache = await session.open()
+  const cache = await session.openToRead()
   const facts = await factsOf(cache)
   session.output.result(facts, () => printFacts(session.output, facts))
 }

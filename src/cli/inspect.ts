@@ -33,7 +33,7 @@ export function addInspect(program: Command): void {
 
 async function inspect(session: Session<InspectFlags>, repo: string, path: string): Promise<void> {
   const { output, options, signal } = session
-  const cache = await session.open()
+  const cache = await session.openToRead()
   const inspection = await cache.inspect(repo, path, { ...session.revision, signal })
   output.result(inspection, () => {
     if (options.tensors) output.table(TENSOR_COLUMNS, inspection.tensors.map(tensorRow))

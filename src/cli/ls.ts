@@ -34,7 +34,7 @@ export function addLs(program: Command): void {
 }
 
 async function list(session: Session, repo: string | undefined): Promise<void> {
-  const cache = await session.open()
+  const cache = await session.openToRead()
   const stored = manifestsOf(cache, session, repo)
     .map((manifest) => storedOf(cache, manifest))
     .filter(({ quants, files }) => quants.length > 0 || files.length > 0)
@@ -74,6 +74,19 @@ function printAll(output: Output, all: Stored[], cache: ModelCache): void {
       `${formatSize(bytes)} stored${partial}, in ${cache.path}`,
     'bold',
   )
+  noteOthers(output, cache, bytes - listedBytes(all))
+}
+
+/** Bytes of the listed files; the same content counts once, as the store has it. */
+function listedBytes(all: Stored[]): number {
+  const files = all.flatMap((stored) => stored.files)
+  return sizeOf([...new Map(files.map((file) => [file.digest.value, file])).values()])
+}
+
+function noteOthers(output: Output, { endpoint }: ModelCache, bytes: number): void {
+  if (bytes <= 0) return
+  const what = `${formatSize(bytes)} of that are not listed here`
+  output.note(`${what}: they are not of ${endpoint} (name another with --endpoint), or of older commits.`)
 }
 
 /** One row per quant, and one for the files of no quant. */

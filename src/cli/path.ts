@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { follow } from './follow.js'
+import { withDownload } from './missing.js'
 import { perform, type Session } from './session.js'
 import { formatSize } from './size.js'
 
@@ -17,7 +18,9 @@ async function printPath(session: Session, repo: string, pathOrQuant: string): P
   const cache = await session.open()
   const { onProgress, stop } = follow(session, `${repo} ${pathOrQuant}`)
   const call = { ...session.revision, signal: session.signal, onProgress, keep: true }
-  const plain = await cache.materialize(repo, pathOrQuant, call)
+  const plain = await cache.materialize(repo, pathOrQuant, call).catch((error: unknown) => {
+    throw withDownload(error, { session, cache, repo, name: pathOrQuant })
+  })
   session.atEnd(() => plain.close())
   stop()
   const { path, folder, files, copied } = plain

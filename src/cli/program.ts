@@ -3,7 +3,7 @@ import { addCat } from './cat.js'
 import { addComplete } from './complete.js'
 import { addCompletion } from './completion.js'
 import { addExport } from './export.js'
-import { readRate } from './flag.js'
+import { readFolder, readRate } from './flag.js'
 import { addImport } from './import.js'
 import { addInfo } from './info.js'
 import { addInspect } from './inspect.js'
@@ -45,7 +45,11 @@ export function createProgram(): Command {
 
 function addGlobalOptions(program: Command): void {
   program
-    .option('--cache-dir <dir>', "folder of the store (MODEL_CACHE_DIR, else in the platform's cache folder)")
+    .option(
+      '--cache-dir <dir>',
+      "folder of the store (MODEL_CACHE_DIR, else in the platform's cache folder)",
+      readFolder,
+    )
     .option('--endpoint <url>', 'where repositories are (HF_ENDPOINT, else https://huggingface.co)')
     .option('--token <token>', 'access token (HF_TOKEN, else the token file of huggingface_hub)')
     .option('--revision <name>', 'branch, tag or commit (main)')

@@ -34,7 +34,7 @@ async function pull(session: Session<PullFlags>, repo: string): Promise<void> {
   const { quant: named = [], file: paths = [] } = options
   const cache = await session.open()
   const manifest = await cache.scanRepo(repo, { ...revision, signal })
-  noteStale(output, manifest)
+  noteStale(output, cache, manifest)
   const quants = named.length + paths.length > 0 ? named : await chooseQuants(session, manifest)
   if (quants.length + paths.length === 0) return leave(session)
   const items = [

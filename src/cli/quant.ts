@@ -32,11 +32,12 @@ export function quantRow(quant: Quant, manifest: Manifest): Row {
 
 /** The status in words of the command line. */
 export function statusOf(quant: Quant): string {
-  const { status, downloaded, size } = quant
+  const { status, downloaded, size, error } = quant
   if (status === 'downloaded') return 'stored'
   if (status === 'downloading') return `downloading, ${formatPercent(downloaded, size)}`
   const part = partOf(quant) > 0 ? `${formatPercent(downloaded, size)} stored` : 'not stored'
-  return status === 'failed' ? `failed, ${part}` : part
+  if (status !== 'failed') return part
+  return error === undefined ? `failed, ${part}` : `failed (${error.code}), ${part}`
 }
 
 /** Stored bytes of files that are not complete: what an interrupted download left. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import type { FileInfo, Manifest } from '../index.js'
+import type { FileInfo, Manifest, ModelCache } from '../index.js'
+import { formatDate } from './date.js'
 import { FILE_COLUMNS, fileRow } from './file.js'
 import type { Output } from './output.js'
 import { QUANT_COLUMNS, quantRow, sizeOf } from './quant.js'
@@ -24,13 +25,13 @@ export function addScan(program: Command): void {
 
 async function scan(session: Session<ScanFlags>, repo: string): Promise<void> {
   const { output, options, signal } = session
-  const cache = await session.open()
+  const cache = await session.openToRead()
   const manifest = await cache.scanRepo(repo, {
     ...session.revision,
     ...(options.headers && { headers: true }),
     signal,
   })
-  noteStale(output, manifest)
+  noteStale(output, cache, manifest)
   output.result(manifest, () => {
     printHead(output, manifest)
     const quants = Object.values(manifest.quants)
@@ -44,10 +45,10 @@ async function scan(session: Session<ScanFlags>, repo: string): Promise<void> {
 }
 
 /** Says so where the listing is an old one. */
-export function noteStale(output: Output, { repo, stale, scannedAt }: Manifest): void {
-  if (stale) {
-    output.note(`The endpoint was not asked: this is ${repo} as of ${scannedAt.toLocaleString()}.`, 'yellow')
-  }
+export function noteStale(output: Output, { endpoint, offline }: ModelCache, manifest: Manifest): void {
+  if (!manifest.stale) return
+  const why = offline ? 'The endpoint was not asked' : `No listing came from ${endpoint}`
+  output.note(`${why}: this is ${manifest.repo} as of ${formatDate(manifest.scannedAt)}.`, 'yellow')
 }
 
 function printHead(output: Output, manifest: Manifest): void {

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import { ModelCache, type OpenOptions } from '../index.js'
+import { isModelCacheError, ModelCache, type OpenOptions } from '../index.js'
 import { commandLine, type GlobalOptions } from './command-line.js'
 import { explain, type Failure, isResumable, tell } from './failure.js'
 import { Interrupt } from './interrupt.js'
 import { Output } from './output.js'
+import { readRepo } from './repo.js'
 
 /** One run of a command: its options, its output, the store, and the end of it all. */
 export class Session<Options extends object = object> {
@@ -46,7 +47,24 @@ export class Session<Options extends object = object> {
 
   /** The store, made where there is none. It is closed when the command ends. */
   async open(): Promise<ModelCache> {
-    const cache = await ModelCache.open(this.#openOptions)
+    return this.#use(await ModelCache.open(this.#openOptions))
+  }
+
+  /** The store for a command that only reads it: where it cannot be written, that is no hindrance. */
+  async openToRead(): Promise<ModelCache> {
+    try {
+      return await this.open()
+    } catch (error) {
+      if (!isModelCacheError(error, 'ERR_READ_ONLY')) throw error
+      const cache = await ModelCache.open({ ...this.#openOptions, readOnly: true }).catch(() => {
+        throw error
+      })
+      this.output.note('The store cannot be written here: it is only read.', 'dim')
+      return this.#use(cache)
+    }
+  }
+
+  #use(cache: ModelCache): ModelCache {
     this.#cache = cache
     this.atEnd(() => cache.close())
     return cache
@@ -105,7 +123,26 @@ export function perform<Options extends object>(
   body: (session: Session<Options>, ...operands: string[]) => Promise<void>,
 ) {
   return async function (this: Command): Promise<void> {
-    const session = new Session(this.optsWithGlobals<GlobalOptions & Options>())
-    process.exitCode = await session.run(() => body(session, ...this.processedArgs))
+    const { options, operands } = readOperands(this, this.optsWithGlobals<GlobalOptions & Options>())
+    const session = new Session(options)
+    process.exitCode = await session.run(() => body(session, ...operands))
   }
+}
+
+/** The operands by their own names; what an address of a repository says besides goes into the options. */
+function readOperands<Options extends GlobalOptions & { quant?: string[] }>(
+  command: Command,
+  given: Options,
+): { options: Options; operands: string[] } {
+  const takesQuant = command.options.some((option) => option.attributeName() === 'quant')
+  const options = { ...given }
+  const operands = command.processedArgs.map((operand, index) => {
+    if (typeof operand !== 'string' || command.registeredArguments[index]?.name() !== 'repo') return operand
+    const { endpoint } = given
+    const named = readRepo(operand, { quant: takesQuant, ...(endpoint !== undefined && { endpoint }) })
+    if (named.revision !== undefined) options.revision ??= named.revision
+    if (named.quant !== undefined) options.quant = [named.quant, ...(given.quant ?? [])]
+    return named.repo
+  })
+  return { options, operands }
 }

@@ -13,6 +13,8 @@ export class Transfer {
   readonly #display: Display
   readonly #tally = new Tally()
   readonly #command: string
+  /** Items besides the one that is brought: the sizes shown are those of all. */
+  #others = 0
 
   /** `command` is what to type to go on with it. */
   constructor(session: Session, command: string) {
@@ -23,6 +25,7 @@ export class Transfer {
   }
 
   async run(items: readonly Item[], options: DownloadOptions): Promise<Item[]> {
+    this.#others = items.length - 1
     for (const { files } of items) this.#tally.expect(files)
     const ready = new Map<Item, Item>()
     for (const item of doubtfulFirst(items)) {
@@ -47,7 +50,8 @@ export class Transfer {
   #show(item: Item, progress: Progress): void {
     const { loaded, total } = this.#tally.whole(item.files, progress)
     const { bytesPerSecond, files } = progress
-    this.#display.show({ label: item.label, loaded, total, bytesPerSecond, files })
+    const label = this.#others > 0 ? `${item.label} and ${this.#others} more` : item.label
+    this.#display.show({ label, loaded, total, bytesPerSecond, files })
     this.#session.resume = () => [`Kept: ${formatPart(loaded, total)}. To go on from there:`, this.#command]
   }
 }

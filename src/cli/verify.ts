@@ -23,7 +23,7 @@ export function addVerify(program: Command): void {
 async function verify(session: Session<VerifyFlags>, repo: string | undefined): Promise<void> {
   const { signal, output } = session
   const { repair } = session.options
-  const cache = await session.open()
+  const cache = await (repair ? session.open() : session.openToRead())
   const { onProgress, stop } = follow(session, 'Checking')
   const options = { ...(repo !== undefined && { repo }), ...(repair && { repair }) }
   const report = await cache.verify({ signal, onProgress, ...options })
