@@ -1,4 +1,4 @@
-import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
@@ -17,6 +17,19 @@ test('an addon of another version is refused with both versions and what to do',
   const error = t.throws(() => checkVersion(other))
   t.like(error, { code: 'ERR_VERSION_MISMATCH', expected: VERSION, actual: '9.9.9' })
   t.regex(error?.message ?? '', /9\.9\.9.*npm run build/)
+})
+
+test('an addon that cannot be loaded: the error has the reason that the system gives', async (t) => {
+  const folder = await makeFolder(t)
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+  for (const name of ['binding.js', 'errors.js', 'version.js', 'binding.cjs'])
+    await copyFile(resolve('dist', name), join(folder, name))
+  const [addon = ''] = (await readdir('dist')).filter((name) => name.endsWith('.node'))
+  await writeFile(join(folder, addon), 'no addon')
+  const copy: { loadBinding(): unknown } = await import(pathToFileURL(join(folder, 'binding.js')).href)
+  const error = t.throws(() => copy.loadBinding(), { name: 'ModelCacheError', code: 'ERR_IO' })
+  t.true(error?.message.includes(addon), error?.message)
+  t.regex(error?.message ?? '', /could be loaded \(.+\): reinstall/)
 })
 
 test('without an addon the error names the platform and what to do', async (t) => {

@@ -18,7 +18,12 @@ const WRONG_OPEN_OPTIONS: [object, RegExp][] = [
   [{ path: '' }, /option "path" must be a non-empty string, got ""/],
   [{ path: 5 }, /option "path" must be a non-empty string, got 5/],
   [{ endpoint: 'ftp://host' }, /option "endpoint" must be an http or https URL, got "ftp:\/\/host"/],
-  [{ endpoint: 'huggingface.co' }, /option "endpoint"/],
+  [
+    { endpoint: 'huggingface.co' },
+    /option "endpoint" must be an http or https URL such as https:\/\/huggingface\.co, got/,
+  ],
+  [{ endpoint: 'localhost:80/x' }, /such as http:\/\/localhost:80\/x, got/],
+  [{ endpoint: 'nowhere' }, /an http or https URL, got "nowhere"/],
   [{ token: ['a'] }, /option "token" must be a non-empty string, got an array/],
   [{ offline: 'yes' }, /option "offline" must be a boolean, got "yes"/],
   [{ readOnly: 1 }, /option "readOnly" must be a boolean/],
@@ -141,7 +146,7 @@ test('every call checks its arguments and options before the addon is asked', as
     invalid(/option "link" must be one of "auto", "reflink", "copy", got "hard"/),
   )
   await t.throwsAsync(cache.fetchFile(repo, 'x', untyped({ verify: 1 })), option('verify'))
-  await t.throwsAsync(cache.removeFile(repo, untyped(undefined)), invalid(/^path must be/))
+  await t.throwsAsync(cache.removeFile(repo, untyped(undefined)), invalid(/^path must be .*, got undefined$/))
   await t.throwsAsync(cache.removeQuant(repo, 'q4', untyped({ force: true })), option('force'))
   await t.throwsAsync(cache.removeRepo(untyped('a/b/c')), invalid(/^repo must be/))
   t.throws(() => cache.getManifest(repo, untyped({ revision: '' })), option('revision'))

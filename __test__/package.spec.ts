@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdir, readFile } from 'node:fs/promises'
+import { access, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
@@ -16,6 +16,15 @@ test('the tarball of a clone can be installed and has the addon of this platform
     await cache.close()`
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: project })
   t.is(stdout, '[]\n')
+})
+
+test('what the README points to is in the tarball', async (t) => {
+  const project = await installPacked(t)
+  const folder = join(project, 'node_modules', '@tabagent', 'model-cache')
+  const readme = await readFile(join(folder, 'README.md'), 'utf8')
+  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, path]) => path ?? '')
+  t.true(links.length > 8)
+  for (const path of links) await t.notThrowsAsync(access(join(folder, path)), path)
 })
 
 test('the adapter of ONNX Runtime is part of it, and says what to install', async (t) => {

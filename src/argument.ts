@@ -31,6 +31,13 @@ export const checkSignal: Check = (value, name) => {
   }
 }
 
+/** By its members, not its class: a cache of another copy of this package is a cache too. */
+export function checkCache(value: unknown): void {
+  const cache = value as { endpoint?: unknown; onnxModel?: unknown } | null | undefined
+  if (typeof cache?.endpoint !== 'string' || typeof cache.onnxModel !== 'function')
+    throw wrong('cache', 'a ModelCache', value)
+}
+
 /** A whole number from `least` to `most`. */
 export function checkInteger(least: number, most: number = Number.MAX_SAFE_INTEGER): Check {
   return (value, name) => {
@@ -53,8 +60,16 @@ export function checkChoice(...choices: string[]): Check {
 export const checkUrl: Check = (value, name) => {
   checkString(value, name)
   if (!URL.canParse(value as string) || !/^https?:/i.test(value as string)) {
-    throw wrong(name, 'an http or https URL', value)
+    throw wrong(name, `an http or https URL${suggestUrl(value as string)}`, value)
   }
+}
+
+/** What was meant where only the scheme is missing: of this machine http. */
+function suggestUrl(value: string): string {
+  const [, host] = /^(localhost|[\w-]+(?:\.[\w-]+)+)(?::\d+)?(?:\/|$)/i.exec(value) ?? []
+  if (host === undefined) return ''
+  const scheme = /^(localhost|127\.)/i.test(host) ? 'http' : 'https'
+  return ` such as ${scheme}://${value}`
 }
 
 /** A proxy's URL, or one for each scheme. What was given is not shown: it may hold a password. */
@@ -146,6 +161,7 @@ function wrong(name: string, wanted: string, value: unknown): Error {
 
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}...` : value)
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value)
+  if (['number', 'bigint', 'boolean', 'undefined'].includes(typeof value) || value === null)
+    return String(value)
   return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
 }

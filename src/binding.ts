@@ -50,10 +50,22 @@ function requireBinding(): Binding {
   } catch (cause) {
     throw new ModelCacheError(
       'ERR_IO',
-      `no native addon for ${process.platform}-${process.arch} could be loaded: reinstall @tabagent/model-cache ` +
-        'with optional dependencies, or run `npm run build` in a clone of the repository',
+      `no native addon for ${process.platform}-${process.arch} could be loaded (${reasonOf(cause)}): reinstall ` +
+        '@tabagent/model-cache with optional dependencies, or run `npm run build` in a clone of the repository',
       {},
       { cause },
     )
   }
+}
+
+/** What the system said of the addon that is there. The loader looks for others after it, and their absence explains nothing. */
+function reasonOf(failure: unknown): string {
+  const reasons = [...messagesOf(failure)]
+  return reasons.find((reason) => !reason.startsWith('Cannot find ')) ?? reasons.at(-1) ?? String(failure)
+}
+
+/** First lines, outermost first: the rest is a stack of files. */
+function* messagesOf(failure: unknown): Generator<string> {
+  for (let error = failure; error instanceof Error; error = error.cause)
+    yield error.message.split('\n')[0] ?? ''
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { CachedFile, ModelCache, OnnxModelOptions } from '@tabagent/model-cache'
 import type { InferenceSession } from 'onnxruntime-node'
-import { type Check, checkOptions, checkSignal, type Schema } from './argument.js'
+import { type Check, checkCache, checkOptions, checkSignal, type Schema } from './argument.js'
 import { invalidArgument, isModelCacheError, ModelCacheError } from './errors.js'
 import { revisionSchema } from './options.js'
 import { reasonOf } from './signal.js'
@@ -44,6 +44,7 @@ export async function createSession(
   path: string,
   options?: CreateSessionOptions,
 ): Promise<InferenceSession> {
+  checkCache(cache)
   const { sessionOptions = {}, ...find } = checkOptions(options, schema)
   const runtime = await loadRuntime()
   const source = (await pathOf(cache, repo, path, find)) ?? bytesOf(cache, repo, path, find.revision)

@@ -1,5 +1,5 @@
 import type { ModelCache } from '@tabagent/model-cache'
-import { checkOptions, checkSignal, type Schema } from './argument.js'
+import { checkCache, checkOptions, checkSignal, type Schema } from './argument.js'
 import { invalidArgument } from './errors.js'
 import { CustomCache } from './transformers/custom-cache.js'
 import { downloadsOf } from './transformers/download.js'
@@ -46,8 +46,8 @@ const schema: Schema<UseModelCacheOptions> = { signal: checkSignal }
  * `progress_callback` gets its events; for a model that is stored already there is no `progress` among them, as nothing moves. A branch
  * is at the commit that was scanned last: `cache.scanRepo` asks whether it moved, and what has changed is downloaded then.
  *
- * transformers.js throws its own error for what the repository does not have or does not show; all other errors of the cache reach
- * the caller as they are: `ERR_OFFLINE`, `ERR_NETWORK`, `ERR_INTEGRITY`, `ERR_NO_SPACE`, ...
+ * transformers.js throws its own error for what the repository does not have; all other errors of the cache reach the caller as they
+ * are: `ERR_GATED`, `ERR_UNAUTHORIZED`, `ERR_OFFLINE`, `ERR_NETWORK`, `ERR_INTEGRITY`, `ERR_NO_SPACE`, ...
  *
  * @param env - The `env` of `@huggingface/transformers`. Each thread has its own, and needs a cache of its own.
  *
@@ -65,6 +65,7 @@ export function useModelCache(
 ): ModelCacheUse {
   const { signal } = checkOptions(options, schema)
   checkEnvironment(env)
+  checkCache(cache)
   const models = new LoadedModels(cache)
   const download = downloadsOf(cache, signal)
   const fetchBefore: Fetch = (input, init) => before.fetch.call(env, input, init)

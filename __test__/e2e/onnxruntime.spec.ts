@@ -110,3 +110,11 @@ test('what fails leaves nothing', async (t) => {
   await t.throwsAsync(misspelt, { code: 'ERR_INVALID_ARGUMENT', message: /sessionOptions/ })
   t.deepEqual(await stubs(cache), [])
 })
+
+test('what is no cache is refused by name', async (t) => {
+  for (const value of [undefined, {}, 'store'])
+    await t.throwsAsync(createSession(value as never, REPO, PATH), {
+      code: 'ERR_INVALID_ARGUMENT',
+      message: /^cache must be a ModelCache, got /,
+    })
+})

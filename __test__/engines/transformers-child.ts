@@ -16,7 +16,7 @@ export interface LoadEvent {
   total?: number
 }
 
-const { env, pipeline, AutoConfig, ModelRegistry } = await importTransformers()
+const { env, pipeline, AutoConfig, AutoTokenizer, ModelRegistry } = await importTransformers()
 const before = { ...env }
 let cache: ModelCache | undefined
 let use: ModelCacheUse | undefined
@@ -43,6 +43,7 @@ serveCommands({
     return { vectors, events }
   },
   config: async (repo: string, options: object) => ({ ...(await AutoConfig.from_pretrained(repo, options)) }),
+  tokenizer: async (repo: string) => typeof (await AutoTokenizer.from_pretrained(repo)),
   isCached: (repo: string, options: object) => ModelRegistry.is_cached(repo, options),
   clear: (repo: string, options: object) => ModelRegistry.clear_cache(repo, options),
   /** Whether everything is as it was. */

@@ -9,6 +9,7 @@ import { cdnBytes, holdAt, MIB, SLACK } from '../e2e/half-way.js'
 import { type Child, type ChildError, startChild } from '../support/child.js'
 import { makeFolder } from '../support/folder.js'
 import { startHub } from '../support/hub.js'
+import { onnxFiles } from '../support/repository.js'
 import { whyNot } from './engines.js'
 import { ANSWERS, DTYPES, type Dtype, expectAnswers } from './known-answers.js'
 import type { LoadEvent } from './transformers-child.js'
@@ -200,12 +201,20 @@ test('what is missing is told as transformers.js does, what fails as the cache d
     'acme/model': { 'README.md': '# no model\n' },
     'acme/private': { files: { 'config.json': '{}' }, settings: { private: true } },
     'acme/listed': { 'config.json': '{}' },
+    'acme/gated': { files: onnxFiles(1000), settings: { gated: 'manual' as const } },
   })
   const place = { path: await store(t), endpoint: hub.url }
   const child = await startUse(t, place)
   await t.throwsAsync(child.call('config', 'acme/model', {}), { message: /Could not locate file/ })
   await t.throwsAsync(child.call('config', 'acme/nothing', {}), { message: /Could not locate|Unauthorized/ })
   await t.throwsAsync(child.call('config', 'acme/private', {}), { message: /Could not locate|Unauthorized/ })
+  const gated = {
+    code: 'ERR_GATED',
+    message: /acme\/gated is gated: visit .*\/acme\/gated to ask for access/,
+  }
+  await t.throwsAsync(child.call('config', 'acme/gated', {}), gated)
+  await t.throwsAsync(child.call('tokenizer', 'acme/gated'), gated)
+  await t.throwsAsync(embed(child, 'acme/gated', { dtype: 'fp32' }), gated)
   const cache = await ModelCache.open(place)
   await cache.scanRepo('acme/listed')
   await cache.close()

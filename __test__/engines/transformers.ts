@@ -8,6 +8,7 @@ export interface Transformers {
   env: TransformersEnvironment
   pipeline(task: string, model: string, options: object): Promise<Extractor>
   AutoConfig: { from_pretrained(model: string, options: object): Promise<Record<string, unknown>> }
+  AutoTokenizer: { from_pretrained(model: string): Promise<object> }
   ModelRegistry: {
     is_cached(model: string, options: object): Promise<boolean>
     clear_cache(model: string, options: object): Promise<{ filesDeleted: number }>

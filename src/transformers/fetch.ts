@@ -6,14 +6,8 @@ import { isModel, locate, modelOf, type Resource } from './resource.js'
 /** What transformers.js calls for what it does not find in its cache. */
 export type Fetch = (input: string | URL, init?: RequestInit) => Promise<Response>
 
-/** The statuses for which transformers.js takes an optional file to be absent. */
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  ERR_REPO_NOT_FOUND: 404,
-  ERR_REVISION_NOT_FOUND: 404,
-  ERR_FILE_NOT_FOUND: 404,
-  ERR_UNAUTHORIZED: 401,
-  ERR_GATED: 403,
-}
+/** Codes of what is not there: transformers.js goes on without an optional file. */
+const ABSENT: readonly ErrorCode[] = ['ERR_REPO_NOT_FOUND', 'ERR_REVISION_NOT_FOUND', 'ERR_FILE_NOT_FOUND']
 
 /** A `fetch` that answers from the cache for URLs of its endpoint, after a download where that is needed. */
 export function fetchFrom(cache: ModelCache, download: Download, otherwise: Fetch): Fetch {
@@ -24,9 +18,8 @@ export function fetchFrom(cache: ModelCache, download: Download, otherwise: Fetc
       const isProbe = new Headers(init?.headers).get('range') === 'bytes=0-0'
       return await (isProbe ? probe(cache, download, resource) : respond(cache, download, resource))
     } catch (error) {
-      const status = isModelCacheError(error) ? STATUS[error.code] : undefined
-      if (status === undefined) throw error
-      return new Response(null, { status })
+      if (!isModelCacheError(error) || !ABSENT.includes(error.code)) throw error
+      return new Response(null, { status: 404 })
     }
   }
 }
