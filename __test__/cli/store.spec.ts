@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import test from 'ava'
@@ -35,6 +35,15 @@ test('ls shows the quants that are stored, single files, and totals', async (t) 
     'acme/other  main      (1 file)     8 B  stored',
   ])
   t.is(lines.at(-1), `2 quants of 2 repositories: 600 kB stored, in ${bench.store}`)
+})
+
+test('a new store among other files is told of once', async (t) => {
+  const bench = await openBench(t, {})
+  const folder = await makeFolder(t)
+  const list = async () => (await bench.run('ls', '--cache-dir', folder)).stderr
+  await writeFile(join(folder, 'notes'), 'mine')
+  t.is(await list(), `${folder} has other files in it: a new store is made among them.\n`)
+  t.is(await list(), '')
 })
 
 test('ls tells of what is stored and is not of this endpoint', async (t) => {

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { isModelCacheError, ModelCache, type OpenOptions } from '../index.js'
 import { commandLine, type GlobalOptions } from './command-line.js'
@@ -47,6 +48,7 @@ export class Session<Options extends object = object> {
 
   /** The store, made where there is none. It is closed when the command ends. */
   async open(): Promise<ModelCache> {
+    await this.#noteForeign()
     return this.#use(await ModelCache.open(this.#openOptions))
   }
 
@@ -62,6 +64,14 @@ export class Session<Options extends object = object> {
       this.output.note('The store cannot be written here: it is only read.', 'dim')
       return this.#use(cache)
     }
+  }
+
+  /** A folder that was meant for something else is easily named, and hard to clean. */
+  async #noteForeign(): Promise<void> {
+    const { cacheDir } = this.options
+    const names = cacheDir === undefined ? [] : await readdir(cacheDir).catch(() => [])
+    if (names.length === 0 || names.some((name) => name.startsWith('model_cache_'))) return
+    this.output.note(`${cacheDir} has other files in it: a new store is made among them.`, 'yellow')
   }
 
   #use(cache: ModelCache): ModelCache {
