@@ -87,7 +87,12 @@ test('where blocks cannot be shared, reflink says why and writes nothing; auto c
   })
   t.true(error?.message.includes(destination), error?.message)
   t.regex(error?.message ?? '', /file system cannot share/)
-  t.deepEqual(await readAll(out), [])
+  const whole = join(out, 'new')
+  await t.throwsAsync(cache.exportQuant(REPO, 'q8', whole, { link: 'reflink' }), {
+    code: 'ERR_UNSUPPORTED_FILESYSTEM',
+    message: new RegExp(whole),
+  })
+  await t.throwsAsync(readAll(out), { code: 'ENOENT' }, 'no small file and no folder, either')
   const elsewhere = join(await makeFolder(t), 'model.onnx')
   await t.throwsAsync(cache.exportFile(REPO, Q8, elsewhere, { link: 'reflink' }), {
     message: /different file systems/,

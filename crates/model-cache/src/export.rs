@@ -183,6 +183,7 @@ impl Export<'_> {
             self.check_free(&item.destination)?;
         }
         self.check_outside()?;
+        self.check_link(&items)?;
         let total = items.iter().map(|item| item.file.size()).sum();
         let mut gauge = Gauge::start(self.options.progress.clone(), repo, quant, total);
         let (mut report, mut written) = (ExportReport::default(), HashSet::new());
@@ -226,6 +227,23 @@ impl Export<'_> {
             return Err(invalid(self.argument, self.folder, "lies in the model cache's own folder"));
         }
         Ok(())
+    }
+
+    /// With [`Link::Reflink`] one piece of the largest file goes into a file that is never published: where blocks cannot be shared,
+    /// that is told before anything is made.
+    fn check_link(&self, items: &[Item]) -> Result<()> {
+        let existing = self.folder.ancestors().find(|folder| folder.is_dir());
+        let largest = items.iter().max_by_key(|item| item.file.size());
+        let (Link::Reflink, Some(existing), Some(item)) = (self.options.link, existing, largest) else {
+            return Ok(());
+        };
+        let target = Folder::create(existing)?.begin("reflink")?;
+        match item.file.reader().export(&target, Link::Reflink, &mut |_| ControlFlow::Break(())) {
+            Err(StorageError::NoReflink { store, reason, .. }) => {
+                Err(StorageError::NoReflink { path: item.destination.clone(), store, reason }.into())
+            }
+            outcome => Ok(outcome.map(drop)?),
+        }
     }
 
     fn write(&self, item: &Item, gauge: &mut Gauge) -> Result<Method> {
