@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use tabagent_storage::RepoScope;
+use tabagent_storage::{RepoScope, Version};
 
 use crate::error::Result;
 use crate::lock::lock;
@@ -16,7 +16,7 @@ const MOST: usize = 1024;
 /// What was found in one state of the records.
 #[derive(Default)]
 struct Known {
-    version: u64,
+    version: Version,
     /// By repository and revision as asked.
     scopes: HashMap<String, Arc<[RepoScope]>>,
 }
@@ -33,7 +33,7 @@ impl KnownScopes {
         revision: &str,
     ) -> Result<Arc<[RepoScope]>> {
         // No repository has an `@` in its name.
-        let (name, version) = ([repo, "@", revision].concat(), lookup.txn.version());
+        let (name, version) = ([repo, "@", revision].concat(), lookup.txn.version()?);
         if let Some(scopes) = self.find(&name, version) {
             return Ok(scopes);
         }
@@ -42,12 +42,12 @@ impl KnownScopes {
         Ok(scopes)
     }
 
-    fn find(&self, name: &str, version: u64) -> Option<Arc<[RepoScope]>> {
+    fn find(&self, name: &str, version: Version) -> Option<Arc<[RepoScope]>> {
         let known = lock(&self.0);
         known.scopes.get(name).filter(|_| known.version == version).cloned()
     }
 
-    fn keep(&self, name: String, version: u64, scopes: &Arc<[RepoScope]>) {
+    fn keep(&self, name: String, version: Version, scopes: &Arc<[RepoScope]>) {
         let mut known = lock(&self.0);
         if known.version != version || known.scopes.len() >= MOST {
             *known = Known { version, scopes: HashMap::new() };

@@ -9,7 +9,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::ops::ControlFlow;
 
 use tabagent_storage::{
-    Activity, BlobName, Blobs, Files, Key, Manifests, Quants, ReadTransaction, RepoScope, Sortings,
+    Activity, BlobName, Blobs, Files, Key, Manifests, Quants, ReadTransaction, RepoScope, Sortings, Version,
 };
 
 use crate::error::Result;
@@ -41,7 +41,7 @@ impl Wanted {
 #[derive(PartialEq)]
 pub(crate) struct Pulse {
     /// Of M.
-    version: u64,
+    version: Version,
     activity: Activity,
 }
 

@@ -24,13 +24,15 @@ impl Key {
     /// `meta:{endpoint}:{repo}@{commit}:{path}`.
     #[must_use]
     pub fn file(scope: &RepoScope, path: &str) -> Self {
-        Self::files(scope).with(path)
+        // Look-ups make many of these.
+        let key = Self::under("meta:", scope, path);
+        if key.0.len() <= LONGEST { key } else { Self::files(scope).with(path) }
     }
 
     /// Prefix of all files of a commit.
     #[must_use]
     pub fn files(scope: &RepoScope) -> Self {
-        Self(["meta:", &scope.text(), ":"].concat().into_bytes())
+        Self::under("meta:", scope, "")
     }
 
     /// Prefix of all files of all endpoints.
@@ -173,7 +175,7 @@ impl Key {
     /// Prefix of all quants of a commit.
     #[must_use]
     pub fn quants(scope: &RepoScope) -> Self {
-        Self(["quant:", &scope.text(), ":"].concat().into_bytes())
+        Self::under("quant:", scope, "")
     }
 
     /// Prefix of all quants of all endpoints.
@@ -204,6 +206,12 @@ impl Key {
     #[must_use]
     pub fn format() -> Self {
         Self(b"format".to_vec())
+    }
+
+    /// What follows the scope in a table.
+    fn under(table: &str, scope: &RepoScope, tail: &str) -> Self {
+        let RepoScope { endpoint, repo, commit } = scope;
+        Self([table, endpoint.as_str(), ":", repo, "@", commit, ":", tail].concat().into_bytes())
     }
 
     /// This prefix with what follows it.

@@ -83,6 +83,7 @@ mod unused_headers;
 mod upkeep;
 mod usage;
 mod verify;
+mod version;
 mod workers;
 mod writer;
 
@@ -122,4 +123,5 @@ pub use table::{
 };
 pub use transaction::{ReadTransaction, WriteTransaction};
 pub use usage::{BlobStatus, Usage};
+pub use version::Version;
 pub use writer::BlobWriter;

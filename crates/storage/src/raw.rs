@@ -4,14 +4,19 @@
 #[cfg(test)]
 mod check;
 mod gc;
+mod mark;
 mod reader;
 mod run;
+mod search;
 
 #[cfg(test)]
 pub(crate) use check::problems;
 pub(crate) use gc::{FreeSpan, PageCounts, reclaimable_spans};
+pub(crate) use mark::mark;
 pub(crate) use reader::{IdleReader, Reader, Value};
 pub(crate) use run::{PageRun, RunValue};
+use search::Bytes;
+pub(crate) use search::Found;
 
 use std::ffi::c_void;
 use std::marker::PhantomData;
@@ -209,6 +214,13 @@ impl ReadHandle {
     fn renew(&mut self) -> bool {
         // SAFETY: as for a reset.
         unsafe { ffi::mdbx_txn_renew(self.txn) == ffi::MDBX_SUCCESS }
+    }
+
+    /// Whether a page of its state begins at the address, with its own number in it.
+    fn is_page(&self, page: *const Bytes) -> bool {
+        // SAFETY: the transaction is alive until `self` drops. libmdbx looks whether the address is in the part of its map that the
+        // state uses, and only then at the page: at its number, and at its transaction, which must not be newer.
+        unsafe { ffi::mdbx_is_dirty(self.txn, page.cast()) == ffi::MDBX_RESULT_FALSE }
     }
 
     /// Number of the snapshot: the transaction that was the newest when it began.

@@ -18,6 +18,7 @@ use crate::snapshot::Snapshot;
 use crate::sync::Syncer;
 use crate::together::Together;
 use crate::transaction::{ReadTransaction, WriteTransaction};
+use crate::version::Version;
 
 /// Folder of environment C below the root.
 const CHUNKS: &str = "model_cache_chunks";
@@ -122,11 +123,11 @@ impl Store {
         self.manifests.read_ahead()
     }
 
-    /// Grows with every change of M, whichever process makes it. Costs next to nothing.
+    /// The state of M: another one after every change, whichever process makes it. Costs next to nothing.
     ///
     /// # Errors
     /// [`StorageError::Database`], [`StorageError::Forked`].
-    pub fn version(&self) -> Result<u64> {
+    pub fn version(&self) -> Result<Version> {
         self.manifests.version()
     }
 

@@ -122,7 +122,7 @@ mod tests {
     /// Stores small files from a thread each while another one writes. Publishing the one numbered `bad` fails. Returns the outcomes,
     /// and how many transactions that took.
     fn put_at_once(store: &Arc<Store>, bad: Option<u8>) -> (Vec<Result<PutOutcome>>, u64) {
-        let before = store.version().unwrap();
+        let before = store.version().unwrap().number;
         let (entered, entry) = channel();
         let (release, released) = channel::<()>();
         let outcomes = thread::scope(|scope| {
@@ -154,7 +154,7 @@ mod tests {
             release.send(()).unwrap();
             puts.into_iter().map(|put| put.join().unwrap()).collect()
         });
-        (outcomes, store.version().unwrap() - before)
+        (outcomes, store.version().unwrap().number - before)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Typed transactions on M. They last one call; no view pins M.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -9,9 +10,10 @@ use libmdbx::{NoWriteMap, ObjectLength, RW, Transaction, WriteFlags};
 
 use crate::error::{Result, StorageError};
 use crate::key::Key;
-use crate::raw::{Reader, TableHandle, Value};
+use crate::raw::{self, Found, Reader, TableHandle, Value};
 use crate::record::Record as _;
 use crate::table::{OpenTables, Table};
+use crate::version::{Version, random_mark};
 
 /// A consistent view of M.
 pub struct ReadTransaction<'db> {
@@ -23,7 +25,9 @@ pub struct ReadTransaction<'db> {
 /// A change of M, durable when it is committed.
 pub struct WriteTransaction<'db> {
     pub(crate) inner: Transaction<'db, RW, NoWriteMap>,
-    pub(crate) path: &'db Path,
+    path: &'db Path,
+    /// Whether the state it makes has its mark.
+    marked: Cell<bool>,
 }
 
 impl ReadTransaction<'_> {
@@ -32,8 +36,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// [`StorageError::Corrupt`] when its bytes do not validate.
     pub fn get<T: Table>(&self, key: &Key) -> Result<Option<T::Value>> {
-        let Some(value) = self.value::<T>(key)? else { return Ok(None) };
-        T::Value::decode(self.bytes(&value)?).map(Some)
+        self.find::<T>(key)?.map(T::Value::decode).transpose()
     }
 
     /// Whether there is a record under `key`, which is checked as if it were read.
@@ -41,14 +44,15 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// [`StorageError::Corrupt`] when it does not validate.
     pub fn contains_valid<T: Table>(&self, key: &Key) -> Result<bool> {
-        let Some(value) = self.value::<T>(key)? else { return Ok(false) };
-        T::Value::check(self.bytes(&value)?).map(|()| true)
+        self.find::<T>(key)?.map_or(Ok(false), |bytes| T::Value::check(bytes).map(|()| true))
     }
 
-    /// Number of the state it sees: another one when anything was written since, by whichever process.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        self.reader.id()
+    /// The state it sees: another one when anything was written since, by whichever process.
+    ///
+    /// # Errors
+    /// [`StorageError::Database`] when libmdbx refuses.
+    pub fn version(&self) -> Result<Version> {
+        self.reader.version().map_err(|error| self.failed("read the state", error))
     }
 
     /// Whether there is a record under `key`, which is not read.
@@ -56,7 +60,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// [`StorageError::Database`] when libmdbx refuses.
     pub fn contains<T: Table>(&self, key: &Key) -> Result<bool> {
-        Ok(self.value::<T>(key)?.is_some())
+        Ok(self.find::<T>(key)?.is_some())
     }
 
     /// Visits the keys that start with `prefix`, in order. The records are not read.
@@ -135,9 +139,20 @@ impl ReadTransaction<'_> {
         Ok(())
     }
 
-    fn value<T: Table>(&self, key: &Key) -> Result<Option<Value<'_>>> {
+    fn find<T: Table>(&self, key: &Key) -> Result<Option<&[u8]>> {
+        let fail = |error| self.failed("read a record", error);
+        match self.reader.find(T::NAME, key.as_bytes()).map_err(fail)? {
+            Found::Nothing => Ok(None),
+            Found::Here(bytes) => Ok(Some(bytes)),
+            Found::Apart => self.find_apart::<T>(key),
+        }
+    }
+
+    fn find_apart<T: Table>(&self, key: &Key) -> Result<Option<&[u8]>> {
         let Some(table) = self.table::<T>()? else { return Ok(None) };
-        self.reader.get(table, key.as_bytes()).map_err(|error| self.failed("read a record", error))
+        let value = self.reader.get(table, key.as_bytes());
+        let value = value.map_err(|error| self.failed("read a record", error))?;
+        value.map(|value| self.bytes(&value)).transpose()
     }
 
     fn bytes<'t>(&self, value: &Value<'t>) -> Result<&'t [u8]> {
@@ -158,7 +173,11 @@ impl ReadTransaction<'_> {
     }
 }
 
-impl WriteTransaction<'_> {
+impl<'db> WriteTransaction<'db> {
+    pub(crate) fn new(inner: Transaction<'db, RW, NoWriteMap>, path: &'db Path) -> Self {
+        Self { inner, path, marked: Cell::new(false) }
+    }
+
     /// The record under `key`, changes of this transaction included.
     ///
     /// # Errors
@@ -237,7 +256,8 @@ impl WriteTransaction<'_> {
     pub fn put<T: Table>(&self, key: &Key, value: &T::Value) -> Result<()> {
         let fail = |error| StorageError::database("write a record", self.path, error);
         let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
-        self.inner.put(&table, key.as_bytes(), value.encode()?, WriteFlags::empty()).map_err(fail)
+        self.inner.put(&table, key.as_bytes(), value.encode()?, WriteFlags::empty()).map_err(fail)?;
+        self.mark()
     }
 
     /// Deletes the record under `key`; true when there was one.
@@ -247,6 +267,19 @@ impl WriteTransaction<'_> {
     pub fn delete<T: Table>(&self, key: &Key) -> Result<bool> {
         let fail = |error| StorageError::database("delete a record", self.path, error);
         let table = self.inner.open_table(Some(T::NAME)).map_err(fail)?;
-        self.inner.del(&table, key.as_bytes(), None).map_err(fail)
+        let deleted = self.inner.del(&table, key.as_bytes(), None).map_err(fail)?;
+        if deleted {
+            self.mark()?;
+        }
+        Ok(deleted)
+    }
+
+    /// Marks the new state with its first change: without one there is none, and nothing to write.
+    fn mark(&self) -> Result<()> {
+        if self.marked.replace(true) {
+            return Ok(());
+        }
+        raw::mark(&self.inner, random_mark()?)
+            .map_err(|error| StorageError::database("mark a transaction", self.path, error))
     }
 }

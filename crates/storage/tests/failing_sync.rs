@@ -89,6 +89,7 @@ fn after_a_write_that_the_disk_did_not_keep_the_store_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     put(&store, "before").unwrap();
+    let before = store.version().unwrap();
     let readers: Vec<_> = (0..4)
         .map(|_| {
             let store = Arc::clone(&store);
@@ -101,12 +102,13 @@ fn after_a_write_that_the_disk_did_not_keep_the_store_goes_on() {
         FAILS.store(false, Ordering::Relaxed);
         assert!(matches!(failed, Err(StorageError::NoSpace { .. })), "{failed:?}");
         assert!(!has(&store, "lost") && has(&store, "before"));
+        assert_eq!(store.version().unwrap(), before);
     }
     for reader in readers {
         reader.join().unwrap();
     }
     put(&store, "after").unwrap();
-    assert!(store.version().unwrap() > 0);
+    assert_ne!(store.version().unwrap().mark, before.mark);
     drop(store);
     let store = open(folder.path());
     assert!(has(&store, "after") && has(&store, "before") && !has(&store, "lost"));

@@ -17,6 +17,7 @@ use crate::raw::{self, Environment, IdleReader, Reader};
 use crate::room::make_room_to_open;
 use crate::table::{MANIFEST_TABLES, OpenTables};
 use crate::transaction::{ReadTransaction, WriteTransaction};
+use crate::version::Version;
 
 /// The database of M, and its tables.
 struct ManifestDatabase {
@@ -184,21 +185,24 @@ impl ManifestEnvironment {
         check(self.process, &self.path)
     }
 
-    /// Number of the newest transaction, of any process. A look at memory.
-    pub(crate) fn version(&self) -> Result<u64> {
-        self.with("read the state", |database| Ok(database.info()?.last_txnid()))
+    /// The newest state, of any process. A look at memory.
+    pub(crate) fn version(&self) -> Result<Version> {
+        self.read(|t: &ReadTransaction<'_>| ReadTransaction::version(t))
     }
 
     /// Runs `f` on a consistent view.
     pub(crate) fn read<T>(&self, f: impl FnOnce(&ReadTransaction<'_>) -> Result<T>) -> Result<T> {
+        self.check()?;
         for _ in 0..ATTEMPTS {
-            let opened = self.opened()?;
-            let ManifestDatabase { idle, database, tables } = opened.get()?;
-            match Reader::begin(database, idle) {
-                Ok(reader) => return f(&ReadTransaction { reader, tables, path: &self.path }),
-                Err(libmdbx::Error::Panic) => {}
-                Err(error) => return Err(StorageError::database("begin reading", &self.path, error)),
+            // A broken database says so at once: it need not be asked before.
+            if let Some(ManifestDatabase { idle, database, tables }) = &*self.database.read() {
+                match Reader::begin(database, idle) {
+                    Ok(reader) => return f(&ReadTransaction { reader, tables, path: &self.path }),
+                    Err(libmdbx::Error::Panic) => {}
+                    Err(error) => return Err(StorageError::database("begin reading", &self.path, error)),
+                }
             }
+            self.reopen()?;
         }
         Err(self.breaks_again("begin reading"))
     }
@@ -213,7 +217,7 @@ impl ManifestEnvironment {
         self.keep_room(database)?;
         let inner =
             database.begin_rw_txn().map_err(|e| StorageError::database("begin writing", &self.path, e))?;
-        let transaction = WriteTransaction { inner, path: &self.path };
+        let transaction = WriteTransaction::new(inner, &self.path);
         let out = f(&transaction)?;
         transaction.inner.commit().map_err(|error| self.failed_commit(error))?;
         Ok(out)

@@ -10,9 +10,14 @@ use libmdbx::{Database, DatabaseKind, Error};
 use mdbx_sys as ffi;
 
 use super::run::is_large;
+use super::search::{Found, Pages};
 use super::{Environment, ReadHandle, Result, TableHandle, check, value_of};
 use crate::layout::{MANIFEST_PAGE, PAGE_HEADER};
 use crate::mutex::Mutex;
+use crate::version::Version;
+
+/// `MAIN_DBI`, the table of tables, which is always open.
+pub(super) const TABLES: TableHandle = TableHandle(1);
 
 /// The transaction of the last reader, for the next one: it keeps its place in the table of readers, and no state of M.
 /// It must end before its database is closed.
@@ -55,9 +60,9 @@ impl<'db> Reader<'db> {
         Ok(Self { transaction: ManuallyDrop::new(transaction), idle, of_one_thread: PhantomData })
     }
 
-    /// Number of the state: that of the newest transaction when it began.
-    pub(crate) fn id(&self) -> u64 {
-        self.transaction.id()
+    /// Which state it is.
+    pub(crate) fn version(&self) -> Result<Version> {
+        Ok(Version { number: self.transaction.id(), mark: self.transaction.mark()? })
     }
 
     /// A table that was not there when the database was opened. The handle is of this transaction alone.
@@ -71,6 +76,14 @@ impl<'db> Reader<'db> {
             ffi::MDBX_NOTFOUND => Ok(None),
             code => check(code).map(|()| Some(TableHandle(table))),
         }
+    }
+
+    /// What is under `key` in the table of this name.
+    pub(crate) fn find(&self, table: &str, key: &[u8]) -> Result<Found<'_>> {
+        let Some(tree) = self.get(TABLES, table.as_bytes())? else { return Ok(Found::Nothing) };
+        let (tree, is_page) = (tree.bytes()?, |page: *const _| self.transaction.is_page(page));
+        // SAFETY: libmdbx tells about pages of this transaction, which lives until `self` drops; it changes none of them before.
+        unsafe { Pages::around(tree, is_page) }?.find(tree, key)
     }
 
     /// The value under `key`.
