@@ -13,7 +13,7 @@ const MANIFEST: ManifestDocument = {
   scannedAt: 0,
   quants: [],
   sharedFiles: [],
-  files: [],
+  files: { paths: [], sizes: [], digests: [], roles: [], role: [], stored: '' },
 }
 
 async function openScan() {

@@ -4,7 +4,7 @@ import test from 'ava'
 import { randomBytes } from '../support/content.js'
 import { makeFolder } from '../support/folder.js'
 import { expectRequests, startHub } from '../support/hub.js'
-import { ggufFiles, onnxFiles } from '../support/repository.js'
+import { ggufFiles, onnxFiles, writeFiles } from '../support/repository.js'
 import { openStore, REPO } from '../support/store.js'
 import { CacheProcess } from './cache-process.js'
 import { cdnBytes, holdAt, MIB, ONE_BODY, quantOf, SLACK } from './half-way.js'
@@ -59,6 +59,37 @@ test('a process sees at once what another has scanned, stored and removed', asyn
   await cache.removeRepo(REPO)
   t.is(await other.call('getManifest', REPO), undefined)
   t.deepEqual(await other.call('listFiles', REPO), [])
+})
+
+test('what was just asked for is looked at again once another process changed it', async (t) => {
+  const { cache, hub, path } = await openStore(t, onnxFiles(ONE_BODY))
+  const [weights, config] = ['onnx/model_quantized.onnx', 'config.json']
+  await cache.downloadQuant(REPO, 'q8')
+  const other = await CacheProcess.open(t, { path, endpoint: hub.url })
+  const seen = () => ({
+    weights: cache.hasFile(REPO, weights),
+    config: cache.hasFile(REPO, config),
+    opened: cache.getFile(REPO, weights) !== undefined,
+    listed: cache.listFiles(REPO).some((file) => file.path === weights),
+    status: quantOf(cache.getManifest(REPO), 'q8').status,
+  })
+  const whole = { weights: true, config: true, opened: true, listed: true, status: 'downloaded' as const }
+  for (let round = 0; round < 3; round += 1) {
+    t.deepEqual(seen(), whole)
+    await other.call('removeFile', REPO, weights)
+    const gone = { weights: false, opened: false, listed: false, status: 'available' as const }
+    t.deepEqual(seen(), { ...whole, ...gone })
+    await other.call('downloadQuant', REPO, 'q8')
+  }
+  const { commit } = await other.call('scanRepo', REPO)
+  t.is(cache.getManifest(REPO)?.commit, commit)
+  const moved = join(await makeFolder(t), 'moved')
+  await writeFiles(moved, { 'config.json': '{"model_type":"other"}\n' })
+  await hub.setRevision(REPO, 'main', moved)
+  await other.call('scanRepo', REPO)
+  t.not(cache.getManifest(REPO)?.commit, commit)
+  await other.call('removeRepo', REPO)
+  t.deepEqual([cache.getManifest(REPO), cache.hasFile(REPO, weights)], [undefined, false])
 })
 
 test('processes that download different quants at once fetch their shared files once each', async (t) => {

@@ -3,7 +3,7 @@
 
 use napi::bindgen_prelude::{Either, Latin1String};
 use napi_derive::napi;
-use serde::ser::{Error as _, SerializeStruct as _};
+use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use tabagent_model_cache::{Digest, FileInfo, Manifest, Quant, QuantError};
 
@@ -24,7 +24,7 @@ impl From<Manifest> for NativeManifest {
 }
 
 /// Bytes that a file takes in a text, with its part in the quants.
-const TYPICAL_FILE: usize = 256;
+const TYPICAL_FILE: usize = 160;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,16 +39,14 @@ struct Document<'a> {
     scanned_at: u64,
     /// In order of their names.
     quants: Vec<QuantDocument<'a>>,
-    /// Places in `files`.
-    shared_files: &'a [u32],
+    shared_files: Runs<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pipeline_task: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     library_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     license: Option<&'a str>,
-    /// Those of the listing, each once.
-    files: Vec<FileDocument<'a>>,
+    files: FilesDocument<'a>,
 }
 
 impl<'a> Document<'a> {
@@ -65,8 +63,8 @@ impl<'a> Document<'a> {
             stale: manifest.stale,
             scanned_at: manifest.scanned_at_ms,
             quants: manifest.quants.values().map(QuantDocument::of).collect(),
-            shared_files: manifest.shared_files.places(),
-            files: manifest.shared_files.listing().iter().map(FileDocument::of).collect(),
+            shared_files: Runs(manifest.shared_files.places()),
+            files: FilesDocument::of(manifest.shared_files.listing()),
         }
     }
 }
@@ -77,8 +75,7 @@ struct QuantDocument<'a> {
     name: &'a str,
     format: &'a str,
     status: &'static str,
-    /// Places in the `files` of the document.
-    files: &'a [u32],
+    files: Runs<'a>,
     size: u64,
     downloaded: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +90,7 @@ impl<'a> QuantDocument<'a> {
             name: &quant.name,
             format: &quant.format,
             status: quant.status.as_str(),
-            files: quant.files.places(),
+            files: Runs(quant.files.places()),
             size: quant.size,
             downloaded: quant.downloaded,
             error: quant.error.as_ref().map(|QuantError { code, message }| ErrorDocument { code, message }),
@@ -108,46 +105,68 @@ struct ErrorDocument<'a> {
     message: &'a str,
 }
 
-#[derive(Serialize)]
-struct FileDocument<'a> {
-    path: &'a str,
-    size: u64,
-    digest: DigestDocument<'a>,
-    role: &'a str,
-    stored: bool,
-}
+/// Places in the listing: first place and length of each run of neighbours, one after the other.
+struct Runs<'a>(&'a [u32]);
 
-impl<'a> FileDocument<'a> {
-    fn of(file: &'a FileInfo) -> Self {
-        let FileInfo { path, size, digest, role, stored } = file;
-        Self { path, size: *size, digest: DigestDocument(digest), role, stored: *stored }
+impl Serialize for Runs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let runs = self.0.chunk_by(|place, next| place.checked_add(1) == Some(*next));
+        serializer.collect_seq(runs.flat_map(|run| {
+            let first = run.first().copied().unwrap_or_default() as usize;
+            [first, run.len()]
+        }))
     }
 }
 
-/// See `Digest` in `src/manifest.ts`.
+/// The files of the listing, each once, as columns: that they are objects is known to whoever reads them.
+#[derive(Serialize)]
+struct FilesDocument<'a> {
+    paths: Vec<&'a str>,
+    sizes: Vec<u64>,
+    digests: Vec<DigestDocument<'a>>,
+    /// The different roles ...
+    roles: Vec<&'a str>,
+    /// ... and which of them each file has.
+    role: Vec<usize>,
+    /// A letter for each file: `1` for a stored one, else `0`.
+    stored: String,
+}
+
+impl<'a> FilesDocument<'a> {
+    fn of(listing: &'a [FileInfo]) -> Self {
+        let mut roles: Vec<&str> = Vec::new();
+        let role = listing.iter().map(|file| place_of(&mut roles, &file.role)).collect();
+        Self {
+            paths: listing.iter().map(|file| file.path.as_str()).collect(),
+            sizes: listing.iter().map(|file| file.size).collect(),
+            digests: listing.iter().map(|file| DigestDocument(&file.digest)).collect(),
+            roles,
+            role,
+            stored: listing.iter().map(|file| if file.stored { '1' } else { '0' }).collect(),
+        }
+    }
+}
+
+/// Where the word is among the words, which get it when they lack it.
+fn place_of<'a>(words: &mut Vec<&'a str>, word: &'a str) -> usize {
+    words.iter().position(|known| *known == word).unwrap_or_else(|| {
+        words.push(word);
+        words.len() - 1
+    })
+}
+
+/// In lower-case hexadecimal; its length tells the algorithm.
 struct DigestDocument<'a>(&'a Digest);
 
 impl Serialize for DigestDocument<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (algorithm, bytes): (_, &[u8]) = match self.0 {
-            Digest::Sha256(bytes) => ("sha256", bytes),
-            Digest::GitSha1(bytes) => ("git-sha1", bytes),
+        let bytes: &[u8] = match self.0 {
+            Digest::Sha256(bytes) => bytes,
+            Digest::GitSha1(bytes) => bytes,
         };
-        let mut document = serializer.serialize_struct("Digest", 2)?;
-        document.serialize_field("algorithm", algorithm)?;
-        document.serialize_field("value", &Hexadecimal(bytes))?;
-        document.end()
-    }
-}
-
-/// Bytes in lower-case hexadecimal, at most 32 of them.
-struct Hexadecimal<'a>(&'a [u8]);
-
-impl Serialize for Hexadecimal<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut digits = [0; 64];
-        let digits = digits.get_mut(..2 * self.0.len()).unwrap_or_default();
-        hex::encode_to_slice(self.0, digits).map_err(S::Error::custom)?;
+        let digits = digits.get_mut(..2 * bytes.len()).unwrap_or_default();
+        hex::encode_to_slice(bytes, digits).map_err(S::Error::custom)?;
         serializer.serialize_str(str::from_utf8(digits).map_err(S::Error::custom)?)
     }
 }
