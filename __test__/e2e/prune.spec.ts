@@ -6,7 +6,7 @@ import { randomBytes } from '../support/content.js'
 import { onnxFiles } from '../support/repository.js'
 import { collect, openStore, REPO } from '../support/store.js'
 import { CacheProcess } from './cache-process.js'
-import { cdnBytes, holdAt, MIB, quantOf, recorded } from './half-way.js'
+import { cdnBytes, holdAt, MIB, quantOf, recorded, until } from './half-way.js'
 
 const SIZE = 9 * MIB
 const Q8 = 'onnx/model_quantized.onnx'
@@ -30,6 +30,8 @@ async function openHalf(t: Context) {
   const other = await CacheProcess.open(t, { path: store.path, endpoint: store.hub.url })
   const { done } = await other.startDownload(REPO, 'q4')
   await recorded(store.cache, REPO, 'q4', 4 * MIB)
+  const rest = () => quantOf(store.cache.getManifest(REPO), 'q4').files.filter(({ stored }) => !stored)
+  await until(() => rest().length === 1)
   return { ...store, held, other, done, locks: () => readdir(join(store.path, 'locks')) }
 }
 
