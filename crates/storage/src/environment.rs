@@ -38,9 +38,16 @@ fn options(page: usize, max_size: isize, growth: isize, read_only: bool) -> Data
     }
 }
 
-fn open<K: DatabaseKind>(path: &Path, options: DatabaseOptions) -> Result<Database<K>> {
-    Database::<K>::open_with_options(path, options)
-        .map_err(|error| StorageError::database("open", path, error))
+/// Opens a database with pages of `page` bytes, which one that is there need not have: the size is its first maker's.
+fn open<K: DatabaseKind>(path: &Path, page: usize, options: DatabaseOptions) -> Result<Database<K>> {
+    let fail = |error| StorageError::database("open", path, error);
+    let database = Database::<K>::open_with_options(path, options).map_err(fail)?;
+    let actual = database.stat().map_err(fail)?.page_size();
+    if actual as usize == page {
+        return Ok(database);
+    }
+    let reason = format!("its pages have {actual} bytes, those of a store {page}");
+    Err(StorageError::corrupt(format!("the database at {}", path.display()), reason))
 }
 
 fn data_file<'a>(environment: Environment<'a>, path: &Path) -> Result<BorrowedFile<'a>> {
@@ -66,3 +73,29 @@ fn check(process: Process, path: &Path) -> Result<()> {
 /// Whose turn it is to write, among the threads of this process. libmdbx has them wait, too, but on a lock that does not survive a
 /// fork (see [`crate::mutex`]): with a turn nobody ever waits there.
 type Turn = Mutex<()>;
+
+#[cfg(test)]
+mod tests {
+    use libmdbx::NoWriteMap;
+
+    use super::*;
+    use crate::layout::{
+        CHUNK_GROWTH, CHUNK_MAX_SIZE, CHUNK_PAGE, MANIFEST_GROWTH, MANIFEST_MAX_SIZE, MANIFEST_PAGE,
+    };
+
+    /// What looks into pages relies on it.
+    #[test]
+    fn a_database_with_pages_of_another_size_is_damage() {
+        let manifests = (MANIFEST_PAGE, MANIFEST_MAX_SIZE, MANIFEST_GROWTH);
+        let chunks = (CHUNK_PAGE, CHUNK_MAX_SIZE, CHUNK_GROWTH);
+        for (page, most, growth) in [manifests, chunks] {
+            let folder = tempfile::tempdir().unwrap();
+            let other = options(page / 2, most, growth, false);
+            drop(Database::<NoWriteMap>::open_with_options(folder.path(), other).unwrap());
+            for read_only in [true, false] {
+                let opened = open::<NoWriteMap>(folder.path(), page, options(page, most, growth, read_only));
+                assert!(matches!(opened, Err(StorageError::Corrupt { .. })), "{page}: {:?}", opened.err());
+            }
+        }
+    }
+}

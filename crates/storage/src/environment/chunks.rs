@@ -45,11 +45,11 @@ impl ChunkEnvironment {
         let options = DatabaseOptions { no_meminit, ..common };
         let fail = |error| StorageError::database("open the chunk table", &path, error);
         let (database, table) = if read_only {
-            let database = open::<NoWriteMap>(&path, options)?;
+            let database = open::<NoWriteMap>(&path, CHUNK_PAGE, options)?;
             let table = raw::open_table_read_only(&database, CHUNK_TABLE).map_err(fail)?;
             (ChunkDatabase::ReadOnly(database), table)
         } else {
-            let database = open::<WriteMap>(&path, options)?;
+            let database = open::<WriteMap>(&path, CHUNK_PAGE, options)?;
             // Left on, a growing file is written 1.9 times (measured).
             raw::disable_prefault(&database).map_err(fail)?;
             let table = create_chunk_table(&database).map_err(fail)?;

@@ -32,7 +32,8 @@ impl ManifestDatabase {
     /// any length are never read beyond their page. libmdbx knows no such thing for a database that is opened read-only: see
     /// [`raw::Value`].
     fn open(path: &Path, read_only: bool) -> Result<Self> {
-        let database = open(path, options(MANIFEST_PAGE, MANIFEST_MAX_SIZE, MANIFEST_GROWTH, read_only))?;
+        let options = options(MANIFEST_PAGE, MANIFEST_MAX_SIZE, MANIFEST_GROWTH, read_only);
+        let database = open(path, MANIFEST_PAGE, options)?;
         if !read_only {
             raw::check_pages(&database, true)
                 .map_err(|error| StorageError::database("have pages checked", path, error))?;
