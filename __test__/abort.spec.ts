@@ -1,20 +1,6 @@
 import { getEventListeners } from 'node:events'
 import test from 'ava'
-import type { ManifestDocument } from '#dist/manifest.js'
-import { openFakeCache, PendingCall } from './support/fake-addon.js'
-
-const MANIFEST: ManifestDocument = {
-  repo: 'acme/model',
-  revision: 'main',
-  commit: 'c0',
-  tags: [],
-  gated: false,
-  stale: false,
-  scannedAt: 0,
-  quants: [],
-  sharedFiles: [],
-  files: { paths: [], sizes: [], digests: [], roles: [], role: [], stored: '' },
-}
+import { EMPTY_MANIFEST, openFakeCache, PendingCall } from './support/fake-addon.js'
 
 async function openScan() {
   const scan = new PendingCall<string>()
@@ -61,7 +47,7 @@ test('a settled call leaves no listener on the signal, and an abort after it doe
   const controller = new AbortController()
   const call = cache.scanRepo('acme/model', { signal: controller.signal })
   t.is(getEventListeners(controller.signal, 'abort').length, 1)
-  scan.resolve(JSON.stringify(MANIFEST))
+  scan.resolve(EMPTY_MANIFEST)
   await call
   t.is(getEventListeners(controller.signal, 'abort').length, 0)
   controller.abort()
@@ -106,7 +92,7 @@ test('a call that ends leaves those of the same signal their part in its listene
   const other = await openFakeCache({ fetchFile: fetching.call })
   const { signal } = new AbortController()
   const calls = [cache.scanRepo('acme/model', { signal }), other.cache.fetchFile('a/b', 'c', { signal })]
-  scan.resolve(JSON.stringify(MANIFEST))
+  scan.resolve(EMPTY_MANIFEST)
   await calls[0]
   t.is(getEventListeners(signal, 'abort').length, 1)
   fetching.reject(new Error('native'))

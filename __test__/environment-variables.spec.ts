@@ -102,7 +102,7 @@ test('a wrong HF_ENDPOINT is named, unless an explicit one takes its place', asy
   const wrong = { ...NO_TOKEN, HF_ENDPOINT: 'hub.example' }
   await t.throwsAsync(readEnvironment({}, wrong), {
     code: 'ERR_INVALID_ARGUMENT',
-    message: 'HF_ENDPOINT must be an http or https URL, got "hub.example"',
+    message: 'HF_ENDPOINT must be an http or https URL such as https://hub.example, got "hub.example"',
   })
   t.deepEqual(await readEnvironment({ endpoint: 'http://hub' }, wrong), { offline: false })
 })

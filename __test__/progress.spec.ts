@@ -1,11 +1,9 @@
 import type { Progress } from '@tabagent/model-cache'
 import test from 'ava'
 import { holdAt, MIB } from './e2e/half-way.js'
-import { openFakeCache, PendingCall } from './support/fake-addon.js'
+import { EMPTY_MANIFEST, openFakeCache, PendingCall } from './support/fake-addon.js'
 import { onnxFiles } from './support/repository.js'
 import { openStore, REPO } from './support/store.js'
-
-const MANIFEST = JSON.stringify({ repo: 'acme/model', scannedAt: 0, quants: [], sharedFiles: [], files: [] })
 
 async function startDownload(onProgress: (loaded: number) => void, signal?: AbortSignal) {
   const download = new PendingCall<string>()
@@ -25,7 +23,7 @@ test('a nudge delivers the newest report once; older ones are skipped', async (t
   download.nudge()
   download.nudge()
   t.deepEqual(seen, [2])
-  download.resolve(MANIFEST)
+  download.resolve(EMPTY_MANIFEST)
   await call
   t.deepEqual(seen, [2])
 })
@@ -34,7 +32,7 @@ test('the report of 100 % comes before the promise settles, even when its nudge 
   const seen: (number | string)[] = []
   const { download, call } = await startDownload((loaded) => seen.push(loaded))
   download.operation.report(10, 10)
-  download.resolve(MANIFEST)
+  download.resolve(EMPTY_MANIFEST)
   await call.then(() => seen.push('settled'))
   download.nudge()
   t.deepEqual(seen, [10, 'settled'])
@@ -45,7 +43,7 @@ test('no report comes after the promise settled', async (t) => {
     const seen: number[] = []
     const controller = new AbortController()
     const { download, call } = await startDownload((loaded) => seen.push(loaded), controller.signal)
-    if (end === 'resolve') download.resolve(MANIFEST)
+    if (end === 'resolve') download.resolve(EMPTY_MANIFEST)
     else if (end === 'reject') download.reject(new Error('native'))
     else controller.abort()
     await call.catch(() => {})
@@ -72,7 +70,7 @@ test('an exception at 100 % rejects the call too', async (t) => {
     throw thrown
   })
   download.operation.report(10, 10)
-  download.resolve(MANIFEST)
+  download.resolve(EMPTY_MANIFEST)
   t.is(await t.throwsAsync(call), thrown)
 })
 
@@ -80,7 +78,7 @@ test('without onProgress the addon gets no function to call', async (t) => {
   const download = new PendingCall<string>()
   const { cache } = await openFakeCache({ downloadQuant: download.call })
   const call = cache.downloadQuant('acme/model', 'q4')
-  download.resolve(MANIFEST)
+  download.resolve(EMPTY_MANIFEST)
   await call
   t.is(download.started[0]?.nudge, undefined)
 })

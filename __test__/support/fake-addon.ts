@@ -1,8 +1,25 @@
 import type { Binding, NativeCache, Operation } from '#dist/binding.js'
 import { openCache } from '#dist/cache.js'
+import type { ManifestDocument } from '#dist/manifest.js'
 import { createRuntime } from '#dist/runtime.js'
 
 type NativeProgress = NonNullable<ReturnType<Operation['takeProgress']>>
+
+const DOCUMENT: ManifestDocument = {
+  repo: 'acme/model',
+  revision: 'main',
+  commit: 'c0',
+  tags: [],
+  gated: false,
+  stale: false,
+  scannedAt: 0,
+  quants: [],
+  sharedFiles: [],
+  files: { paths: [], sizes: [], digests: [], roles: [], role: [], stored: '' },
+}
+
+/** The manifest of a repository without files, as the addon tells it. */
+export const EMPTY_MANIFEST = JSON.stringify(DOCUMENT)
 
 /** The addon's end of a call, in the hands of a test. */
 export class FakeOperation {
