@@ -10,8 +10,6 @@ use std::time::Duration;
 const FAST: u64 = 256 << 20;
 /// A shorter window is not looked at.
 const SHORTEST: Duration = Duration::from_millis(50);
-/// The first one only has to tell a throttle from a machine that is busy.
-const SHORTEST_FIRST: Duration = Duration::from_millis(15);
 /// Below this rate (64 MiB/s) the first connection is hardly limited by this machine.
 const SLOW: u64 = 64 << 20;
 /// Of what further connections would bring at the old rate each, they must bring this part in percent.
@@ -34,7 +32,7 @@ pub(crate) struct Growth {
     received: u64,
     waited: Duration,
     rest: u32,
-    /// No rate was measured yet.
+    /// No step was taken yet.
     first: bool,
     step: Step,
 }
@@ -66,11 +64,6 @@ impl Growth {
         self.target
     }
 
-    /// No rate was measured yet.
-    pub(crate) fn is_new(&self) -> bool {
-        self.first
-    }
-
     /// A connection failed for good: the server does not want this many.
     pub(crate) fn limit(&mut self, alive: usize) {
         self.most = alive.max(1);
@@ -92,8 +85,7 @@ impl Growth {
         let before = std::mem::replace(&mut self.received, received);
         let rate = per_second(received.saturating_sub(before), elapsed);
         // A few of the first bytes say nothing about the rate.
-        let shortest = if self.first { SHORTEST_FIRST } else { SHORTEST };
-        if elapsed < shortest || rate == 0 || alive < self.target {
+        if elapsed < SHORTEST || rate == 0 || alive < self.target {
             return;
         }
         match &mut self.step {
@@ -166,20 +158,6 @@ mod tests {
     fn takes_all_at_once_where_each_connection_is_throttled() {
         assert_eq!(targets(8, 6, |connections| (connections as u64) << 21), [8; 6]);
         assert_eq!(targets(6, 5, |connections| (connections as u64) << 21), [6; 5]);
-    }
-
-    #[test]
-    fn the_first_window_may_be_a_short_one_and_no_later_one() {
-        let mut growth = Growth::new(8);
-        growth.window(0, Duration::ZERO, WINDOW, 1);
-        growth.window(10 << 10, Duration::ZERO, SHORTEST_FIRST / 2, 1);
-        assert_eq!((growth.target(), growth.is_new()), (1, true));
-        growth.window(200 << 10, Duration::ZERO, SHORTEST_FIRST, 1);
-        assert_eq!((growth.target(), growth.is_new()), (8, false));
-        for _ in 0..=PATIENCE {
-            growth.window(400 << 10, Duration::ZERO, SHORTEST_FIRST, 8);
-        }
-        assert_eq!(growth.target(), 8);
     }
 
     #[test]
