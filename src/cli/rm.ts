@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Manifest, ModelCache, RemoveReport } from '../index.js'
+import { doubtfulFirst } from './doubtful-first.js'
 import { collect } from './flag.js'
 import type { Output } from './output.js'
 import { findQuant } from './quant.js'
@@ -37,7 +38,10 @@ async function removeNamed(
   const { quant: quants = [], file: paths = [] } = session.options
   if (quants.length + paths.length === 0) return cache.removeRepo(repo, revision)
   const reports: RemoveReport[] = []
-  for (const { what, remove } of doubtfulFirst(removalsOf(cache, repo, session))) {
+  for (const { what, remove } of doubtfulFirst(
+    removalsOf(cache, repo, session),
+    ({ doubtful }) => doubtful,
+  )) {
     reports.push(await remove())
     session.done.push(`Removed all the same: ${repo} ${what}`)
   }
@@ -76,11 +80,6 @@ function isComing(manifest: Manifest | undefined, path: string): boolean {
   return Object.values(manifest?.quants ?? {}).some(
     ({ status, files }) => status === 'downloading' && files.some((file) => file.path === path),
   )
-}
-
-/** What may fail is tried before anything goes. */
-function doubtfulFirst(removals: Removal[]): Removal[] {
-  return [...removals.filter(({ doubtful }) => doubtful), ...removals.filter(({ doubtful }) => !doubtful)]
 }
 
 /** What several removals did together. What is reusable is the state after the last one. */

@@ -1,5 +1,6 @@
 import type { DownloadOptions, Progress } from '../index.js'
 import { type Display, openDisplay } from './display.js'
+import { doubtfulFirst } from './doubtful-first.js'
 import type { Item } from './item.js'
 import type { Session } from './session.js'
 import { formatPart } from './size.js'
@@ -28,7 +29,7 @@ export class Transfer {
     this.#others = items.length - 1
     for (const { files } of items) this.#tally.expect(files)
     const ready = new Map<Item, Item>()
-    for (const item of doubtfulFirst(items)) {
+    for (const item of doubtfulFirst(items, ({ files }) => files.length === 0)) {
       ready.set(item, { ...item, files: await this.#bring(item, options) })
     }
     this.#display.stop()
@@ -54,12 +55,4 @@ export class Transfer {
     this.#display.show({ label, loaded, total, bytesPerSecond, files })
     this.#session.resume = () => [`Kept: ${formatPart(loaded, total)}. To go on from there:`, this.#command]
   }
-}
-
-/** A name that may be wrong is tried before anything large is downloaded. */
-function doubtfulFirst(items: readonly Item[]): Item[] {
-  return [
-    ...items.filter(({ files }) => files.length === 0),
-    ...items.filter(({ files }) => files.length > 0),
-  ]
 }
