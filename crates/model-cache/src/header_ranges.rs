@@ -28,8 +28,8 @@ const SHORT_REQUESTS: u32 = 32;
 /// After these they ask for twice as much, again and again up to this (1 MiB), so that there are at most a few hundred.
 const LONGEST_JUMP: u64 = 1 << 20;
 
-/// Most requests for what names a quant, the first time. Between the weights of ONNX that is enough for the largest of them, and the name is then by
-/// those.
+/// Most requests for what names a quant, the first time. Between the weights of ONNX that is enough for the largest of them, and the
+/// name is then by those.
 const MOST_TO_TELL: usize = 16;
 
 /// Most bytes for that (32 MiB).

@@ -4,12 +4,12 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use crate::error::{Result, StorageError};
+use crate::error::Result;
 use crate::layout::CHUNK_PAGE;
 use crate::ledger::Ledger;
 use crate::placement::Placement;
 use crate::platform::{self, BorrowedFile};
-use crate::room::{FLOOR, STEP};
+use crate::room::{FLOOR, GIVE_BACK, steps};
 use crate::store::Store;
 use crate::writer::BlobWriter;
 
@@ -27,18 +27,18 @@ impl Store {
         let _room = self.lock_room()?;
         let file = self.chunks.data_file()?;
         let missing: Vec<_> = ledger.missing().into_iter().map(whole_pages).collect();
-        each_part(placement, &missing, |part| self.punch(file, &part))
+        parts(placement, &missing).try_for_each(|part| self.punch(file, part, GIVE_BACK))
     }
 
     /// Takes room for what is missing where that has none; what has some costs nothing, however full the disk is.
     pub(crate) fn take_missing(&self, ledger: &Ledger, placement: &Placement) -> Result<()> {
         let _room = self.lock_room()?;
         let file = self.chunks.data_file()?;
-        each_part(placement, &ledger.missing(), |part| self.take_again(file, &part))
+        parts(placement, &ledger.missing()).try_for_each(|part| self.take_again(file, part))
     }
 
     /// Only the file system knows whether a part has its room. So it is asked for it, and what would fill the disk goes back.
-    fn take_again(&self, file: BorrowedFile<'_>, part: &Range<u64>) -> Result<()> {
+    fn take_again(&self, file: BorrowedFile<'_>, part: Range<u64>) -> Result<()> {
         let length = part.end - part.start;
         let before = self.available()?;
         let taken = platform::allocate(file, part.start, length);
@@ -48,17 +48,8 @@ impl Store {
         if taken.is_ok() && self.available()? >= before.min(FLOOR) {
             return Ok(());
         }
-        self.punch(file, part)?;
+        self.punch(file, part, GIVE_BACK)?;
         self.enough(length.saturating_add(FLOOR), FLOOR, before.min(length))
-    }
-
-    fn punch(&self, file: BorrowedFile<'_>, part: &Range<u64>) -> Result<()> {
-        match platform::punch(file, part.start, part.end - part.start) {
-            Err(error) if error.kind() != std::io::ErrorKind::Unsupported => {
-                Err(StorageError::io("give room back", &self.chunks.data_path(), error))
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -69,22 +60,10 @@ fn whole_pages(range: Range<u64>) -> Range<u64> {
     range.start.next_multiple_of(page).min(end)..end
 }
 
-/// Calls `f` with places in the data file, none longer than [`STEP`].
-fn each_part(
-    placement: &Placement,
-    ranges: &[Range<u64>],
-    mut f: impl FnMut(Range<u64>) -> Result<()>,
-) -> Result<()> {
-    for (at, length) in ranges.iter().flat_map(|range| placement.pieces(range.clone())) {
-        let end = at + length as u64;
-        let mut start = at;
-        while start < end {
-            let part = start..end.min(start + STEP);
-            start = part.end;
-            f(part)?;
-        }
-    }
-    Ok(())
+/// Where ranges of a blob lie in the data file, in parts.
+fn parts(placement: &Placement, ranges: &[Range<u64>]) -> impl Iterator<Item = Range<u64>> {
+    let pieces = ranges.iter().flat_map(|range| placement.pieces(range.clone()));
+    pieces.flat_map(|(at, length)| steps(at..at + length as u64))
 }
 
 #[cfg(test)]

@@ -13,11 +13,8 @@ use crate::remove::Freed;
 use crate::scope::RepoScope;
 use crate::store::Store;
 use crate::table::{Blobs, Files, Inlines, Manifests, Quants, Uses};
-use crate::transaction::ReadTransaction;
+use crate::transaction::{RECORDS_AT_ONCE, ReadTransaction};
 use crate::unused_headers::UnusedHeaders;
-
-/// Records deleted in one transaction of M.
-const RECORDS_AT_ONCE: usize = 1_000;
 
 /// What nobody refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -26,7 +26,10 @@ const MARGIN: u64 = 256 << 20;
 pub(crate) const FLOOR: u64 = 32 << 20;
 
 /// Bytes allocated between two looks at the free space.
-pub(crate) const STEP: u64 = 64 << 20;
+const STEP: u64 = 64 << 20;
+
+/// What is done when room is given back, as an error tells it.
+pub(crate) const GIVE_BACK: &str = "give room back";
 
 /// What the trees of one transaction may take beyond its chunks.
 const TREES: u64 = 64 * CHUNK_PAGE as u64;
@@ -98,35 +101,39 @@ impl Store {
     /// of a run inside the file may have given theirs back.
     pub(crate) fn back(&self, run: PageRun) -> Result<()> {
         let file = self.chunks.data_file()?;
-        match platform::punch(file, run.second_page(), run.end() - run.second_page()) {
-            Err(error) if error.kind() != io::ErrorKind::Unsupported => {
-                return Err(StorageError::io("make room in the data file", &self.chunks.data_path(), error));
-            }
-            _ => {}
-        }
+        self.punch(file, run.second_page()..run.end(), "make room in the data file")?;
         self.allocate(file, run.payload_offset()..run.payload_end())
     }
 
     /// Gives the room of a run that could not be backed whole back to the disk.
     pub(crate) fn unback(&self, run: PageRun) -> Result<()> {
         let file = self.chunks.data_file()?;
-        platform::punch(file, run.second_page(), run.end() - run.second_page())
-            .map_err(|error| StorageError::io("give room back", &self.chunks.data_path(), error))
+        self.punch(file, run.second_page()..run.end(), GIVE_BACK)
+    }
+
+    /// Takes its room from a part of the data file, where the system can; `action` is what for.
+    pub(crate) fn punch(&self, file: BorrowedFile<'_>, part: Range<u64>, action: &'static str) -> Result<()> {
+        match platform::punch(file, part.start, part.end - part.start) {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => {
+                Err(StorageError::io(action, &self.chunks.data_path(), error))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn allocate(&self, file: BorrowedFile<'_>, range: Range<u64>) -> Result<()> {
-        let mut at = range.start;
-        while at < range.end {
-            let length = STEP.min(range.end - at);
+        let end = range.end;
+        for Range { start: at, end: next } in steps(range) {
+            let length = next - at;
             let available = self.available()?;
             if available < length + FLOOR {
-                return self.enough(range.end - at + FLOOR, FLOOR, available);
+                return self.enough(end - at + FLOOR, FLOOR, available);
             }
             match platform::allocate(file, at, length) {
-                Ok(()) => at += length,
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
                 Err(error) if is_full(&error) => {
-                    return self.enough(range.end - at + FLOOR, FLOOR, self.available()?.min(length));
+                    return self.enough(end - at + FLOOR, FLOOR, self.available()?.min(length));
                 }
                 Err(error) => {
                     return Err(StorageError::io(
@@ -139,6 +146,12 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The range in parts, between which the free space is looked at.
+pub(crate) fn steps(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    let starts = std::iter::successors(Some(range.start), |start| Some(start + STEP));
+    starts.take_while(move |start| *start < range.end).map(move |start| start..range.end.min(start + STEP))
 }
 
 /// Gives libmdbx's lock file its room on the disk, which must have some for a new database too: libmdbx writes both through memory. A

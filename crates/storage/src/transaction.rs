@@ -15,6 +15,9 @@ use crate::record::Record as _;
 use crate::table::{OpenTables, Table};
 use crate::version::{Version, random_mark};
 
+/// Records that a sweep deletes in one transaction: others wait for it.
+pub(crate) const RECORDS_AT_ONCE: usize = 1_000;
+
 /// A consistent view of M.
 pub struct ReadTransaction<'db> {
     pub(crate) reader: Reader<'db>,

@@ -7,13 +7,10 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::key::Key;
 use crate::record::ManifestRecord;
-use crate::scope::{EndpointId, RepoScope};
+use crate::scope::EndpointId;
 use crate::store::Store;
 use crate::table::{Headers, Imports, Manifests};
-use crate::transaction::{ReadTransaction, WriteTransaction};
-
-/// Records deleted in one transaction of M.
-const RECORDS_AT_ONCE: usize = 1_000;
+use crate::transaction::{RECORDS_AT_ONCE, ReadTransaction, WriteTransaction};
 
 /// Records of headers of which no listing has the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,7 +70,7 @@ impl UnusedHeaders {
                 return Ok(ControlFlow::Break(()));
             };
             unused.leave(&listing);
-            if !t.contains::<Imports>(&Key::import(&scope_of(&listing)))? {
+            if !t.contains::<Imports>(&Key::import(&listing.scope()))? {
                 unused.read.insert(Key::stored(key));
             }
             let is_done = unused.keys.is_empty();
@@ -120,9 +117,4 @@ fn headers_of(listing: &ManifestRecord) -> impl Iterator<Item = Key> + '_ {
     let endpoint = EndpointId::of(&listing.endpoint);
     let digests = listing.files.iter().filter_map(|file| file.digest().ok());
     digests.map(move |digest| Key::header(&endpoint, &digest.blob_name()))
-}
-
-fn scope_of(listing: &ManifestRecord) -> RepoScope {
-    let (repo, commit) = (listing.repo.clone(), listing.commit.clone());
-    RepoScope { endpoint: EndpointId::of(&listing.endpoint), repo, commit }
 }

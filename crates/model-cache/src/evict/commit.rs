@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tabagent_storage::{
-    BlobName, BlobRecord, Blobs, EndpointId, FileMetadata, Files, Key, ManifestQuant, ManifestRecord, Quants,
+    BlobName, BlobRecord, Blobs, FileMetadata, Files, Key, ManifestQuant, ManifestRecord, Quants,
     ReadTransaction, RepoScope, SortingRecord, Sortings, WriteTransaction,
 };
 
 use crate::clock::now_ms;
 use crate::error::Result;
-use crate::lookup::scope_of;
 use crate::sorting;
 use crate::status::Probe;
 
@@ -47,7 +46,7 @@ pub(super) struct Candidate {
 
 impl Commit {
     pub(super) fn read(txn: &ReadTransaction<'_>, record: &ManifestRecord) -> Result<Self> {
-        let scope = scope_of(&EndpointId::of(&record.endpoint), record);
+        let scope = record.scope();
         let mut stored = HashMap::new();
         for (place, file) in (0..).zip(&record.files) {
             if let Some(file) = txn.get::<Files>(&Key::file(&scope, &file.path))? {

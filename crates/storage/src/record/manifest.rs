@@ -4,6 +4,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use super::record;
 use crate::digest::Digest;
+use crate::scope::{EndpointId, RepoScope};
 
 /// One file of a listing.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -74,3 +75,12 @@ pub struct ManifestRecord {
     pub shared: Vec<u32>,
 }
 record!(ManifestRecord, 1);
+
+impl ManifestRecord {
+    /// Whose listing it is.
+    #[must_use]
+    pub fn scope(&self) -> RepoScope {
+        let (repo, commit) = (self.repo.clone(), self.commit.clone());
+        RepoScope { endpoint: EndpointId::of(&self.endpoint), repo, commit }
+    }
+}
