@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::RangeSink;
@@ -23,8 +23,8 @@ use crate::http::Http;
 
 /// How often the rate is measured.
 const WINDOW: Duration = Duration::from_millis(100);
-/// When it is first measured: where each connection is throttled, the others should soon be there.
-const FIRST_WINDOW: Duration = Duration::from_millis(60);
+/// How often it is looked at before it was first measured: where each connection is throttled, the others should soon be there.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
 /// A window this long means that the process did not run.
 const ASLEEP: Duration = Duration::from_millis(500);
 
@@ -80,8 +80,6 @@ impl Crew {
 
     async fn work(&mut self) -> Result<(), HubError> {
         let mut last = Instant::now();
-        let mut windows = tokio::time::interval_at(last + FIRST_WINDOW, WINDOW);
-        windows.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if self.connections.is_empty() {
                 if self.job.plan.is_finished() {
@@ -90,9 +88,11 @@ impl Crew {
                 let permit = self.share.first(&self.job.stop).await?;
                 self.start(permit);
             }
+            let pause = if self.growth.is_new() { FIRST_LOOK } else { WINDOW };
             tokio::select! {
                 Some(ended) = self.connections.join_next() => self.ended(ended)?,
-                now = windows.tick() => {
+                () = sleep_until(last + pause) => {
+                    let now = Instant::now();
                     if let Err(silent) = self.check(now, now - last) {
                         self.give_up().await;
                         return Err(silent);

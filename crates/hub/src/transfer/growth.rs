@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// Above this rate per connection the limit is this machine, not the server's throttle: 256 MiB/s.
 const FAST: u64 = 256 << 20;
-/// A shorter window is not looked at.
-const SHORTEST: Duration = Duration::from_millis(50);
+/// A shorter window goes on until it is as long.
+const SHORTEST: Duration = Duration::from_millis(40);
 /// Below this rate (64 MiB/s) the first connection is hardly limited by this machine.
 const SLOW: u64 = 64 << 20;
 /// Of what further connections would bring at the old rate each, they must bring this part in percent.
@@ -31,17 +31,49 @@ pub(crate) struct Growth {
     target: usize,
     received: u64,
     waited: Duration,
+    window: Window,
     rest: u32,
     /// No step was taken yet.
     first: bool,
     step: Step,
 }
 
+/// What came since the last decision.
+#[derive(Debug, Default)]
+struct Window {
+    elapsed: Duration,
+    received: u64,
+    /// The same at a moment of its first half; the beginning where nobody looked then.
+    early: (Duration, u64),
+}
+
+impl Window {
+    fn extend(&mut self, elapsed: Duration, received: u64) {
+        self.elapsed += elapsed;
+        self.received += received;
+        if self.elapsed <= SHORTEST / 2 {
+            self.early = (self.elapsed, self.received);
+        }
+    }
+
+    fn rate(&self) -> u64 {
+        per_second(self.received, self.elapsed)
+    }
+
+    /// The rate that goes on: what a server sends at once, before its throttle begins, is in the first half. At least a
+    /// quarter of the whole rate: a short silence means nothing.
+    fn lasting_rate(&self) -> u64 {
+        let (elapsed, received) = self.early;
+        let late = per_second(self.received - received, self.elapsed - elapsed);
+        late.clamp(self.rate() / 4, self.rate())
+    }
+}
+
 #[derive(Debug)]
 enum Step {
     /// No rate is known yet for the present number.
     Measure,
-    /// `target` was raised from `before`, where the rate was `rate`; `windows` are left to show a gain.
+    /// `target` was raised from `before`, where the lasting rate was `rate`; `windows` are left to show a gain.
     Try { before: usize, rate: u64, windows: u32 },
     /// The last step did not pay; `windows` are left until the next one.
     Steady { windows: u32 },
@@ -54,6 +86,7 @@ impl Growth {
             target: 1,
             received: 0,
             waited: Duration::ZERO,
+            window: Window::default(),
             rest: FIRST_REST,
             first: true,
             step: Step::Measure,
@@ -62,6 +95,11 @@ impl Growth {
 
     pub(crate) fn target(&self) -> usize {
         self.target
+    }
+
+    /// No rate was seen yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.first
     }
 
     /// A connection failed for good: the server does not want this many.
@@ -74,26 +112,32 @@ impl Growth {
     /// `received` bytes in all and `waited` for the disk in all, `elapsed` since the last call or, where that is later, the first
     /// byte, over `alive` connections.
     pub(crate) fn window(&mut self, received: u64, waited: Duration, elapsed: Duration, alive: usize) {
+        let before = std::mem::replace(&mut self.received, received);
+        self.window.extend(elapsed, received.saturating_sub(before));
+        if self.window.elapsed >= SHORTEST {
+            let window = std::mem::take(&mut self.window);
+            self.decide(&window, waited, alive);
+        }
+    }
+
+    fn decide(&mut self, window: &Window, waited: Duration, alive: usize) {
         let waited_before = std::mem::replace(&mut self.waited, waited);
         let connections = u32::try_from(alive).unwrap_or(u32::MAX);
-        if waited.saturating_sub(waited_before) * DISK_BOUND > elapsed * connections {
-            self.received = received;
+        if waited.saturating_sub(waited_before) * DISK_BOUND > window.elapsed * connections {
             self.target = (self.target / 2).max(1);
             self.step = Step::Steady { windows: FIRST_REST };
             return;
         }
-        let before = std::mem::replace(&mut self.received, received);
-        let rate = per_second(received.saturating_sub(before), elapsed);
-        // A few of the first bytes say nothing about the rate.
-        if elapsed < SHORTEST || rate == 0 || alive < self.target {
+        let rate = window.rate();
+        if rate == 0 || alive < self.target {
             return;
         }
         match &mut self.step {
-            Step::Measure => self.grow(rate),
+            Step::Measure => self.grow(window),
             Step::Try { before, rate: old, windows } => {
                 let gained = in_percent(rate, *old) * *before as u128;
                 if gained >= self.target as u128 * WORTH {
-                    self.grow(rate);
+                    self.grow(window);
                 } else if *windows == 0 {
                     // To the nearest number, and never more than there are.
                     self.target = usize::try_from((gained + 50) / 100).unwrap_or(self.target).max(1);
@@ -112,8 +156,8 @@ impl Growth {
         self.rest = (self.rest * 2).min(LONGEST_REST);
     }
 
-    fn grow(&mut self, rate: u64) {
-        let before = self.target;
+    fn grow(&mut self, window: &Window) {
+        let (before, rate) = (self.target, window.rate());
         let per_connection = rate.checked_div(before as u64).unwrap_or(rate);
         let first = std::mem::take(&mut self.first);
         if before >= self.most || per_connection >= FAST {
@@ -122,7 +166,7 @@ impl Growth {
         }
         let times = if first && per_connection < SLOW { self.most } else { 2 };
         self.target = (before * times).min(self.most);
-        self.step = Step::Try { before, rate, windows: PATIENCE - 1 };
+        self.step = Step::Try { before, rate: window.lasting_rate(), windows: PATIENCE - 1 };
     }
 }
 
@@ -158,6 +202,26 @@ mod tests {
     fn takes_all_at_once_where_each_connection_is_throttled() {
         assert_eq!(targets(8, 6, |connections| (connections as u64) << 21), [8; 6]);
         assert_eq!(targets(6, 5, |connections| (connections as u64) << 21), [6; 5]);
+    }
+
+    #[test]
+    fn what_comes_at_once_is_no_rate() {
+        let mut growth = Growth::new(8);
+        let tick = Duration::from_millis(20);
+        // As much at once as a throttled connection brings in a tenth of a second.
+        let mut received = 200_000;
+        let mut targets = Vec::new();
+        for _ in 0..3 {
+            growth.window(received, Duration::ZERO, tick, 1);
+            targets.push(growth.target());
+            received += 40_000;
+        }
+        for _ in 0..8 {
+            received += 8 * 200_000;
+            growth.window(received, Duration::ZERO, WINDOW, growth.target());
+            targets.push(growth.target());
+        }
+        assert_eq!(targets, [1, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8]);
     }
 
     #[test]
