@@ -19,6 +19,9 @@ use crate::mutex::{Condvar, Mutex};
 /// A pass begins when this many bytes are not durable (64 MiB) ...
 const PASS_BYTES: u64 = 64 << 20;
 
+/// ... or this many (8 MiB) where somebody will soon wait for the last of them ...
+const LAST_PASS_BYTES: u64 = 8 << 20;
+
 /// ... or this long after the first of them was written.
 const PASS_DELAY: Duration = Duration::from_secs(2);
 
@@ -35,6 +38,8 @@ struct State {
     /// Bytes written since the last pass began, and when the first of them was.
     unsynced: u64,
     since: Option<Instant>,
+    /// Since the last pass began, a write left less than a pass's bytes of its blob to come.
+    ending: bool,
     /// Passes are numbered by the requests they serve.
     requested: u64,
     completed: u64,
@@ -52,9 +57,13 @@ impl State {
         self.broken.as_ref().map_or(Ok(()), |error| Err(repeat(error)))
     }
 
+    fn has_enough(&self) -> bool {
+        self.unsynced >= if self.ending { LAST_PASS_BYTES } else { PASS_BYTES }
+    }
+
     fn due(&self) -> bool {
         self.requested > self.completed
-            || self.unsynced >= PASS_BYTES
+            || self.has_enough()
             || self.since.is_some_and(|since| since.elapsed() >= PASS_DELAY)
     }
 }
@@ -96,18 +105,21 @@ impl Backlog {
         }
     }
 
-    /// A write of `length` admitted bytes has ended; `written`: they are on their way to the disk.
-    pub(crate) fn landed(&self, length: u64, written: bool) {
+    /// A write of `length` admitted bytes has failed.
+    pub(crate) fn failed(&self, length: u64) {
+        self.state.lock().flying -= length;
+        self.done.notify_all();
+    }
+
+    /// A write of `length` admitted bytes has ended, and they are on their way to the disk; of its blob so many are `left` to come.
+    pub(crate) fn landed(&self, length: u64, left: u64) {
         let mut state = self.state.lock();
         state.flying -= length;
-        if !written {
-            self.done.notify_all();
-            return;
-        }
         state.unsynced += length;
+        state.ending |= left < PASS_BYTES;
         let first = state.since.is_none();
         state.since.get_or_insert_with(Instant::now);
-        if first || state.unsynced >= PASS_BYTES {
+        if first || state.has_enough() {
             self.work.notify_one();
         }
     }
@@ -146,6 +158,7 @@ impl Backlog {
         while !state.closing {
             if state.broken.is_none() && state.due() {
                 state.since = None;
+                state.ending = false;
                 state.passing = true;
                 return Some(Pass { ticket: state.requested, bytes: state.unsynced });
             }

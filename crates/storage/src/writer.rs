@@ -136,7 +136,10 @@ impl BlobWriter {
         let backlog = self.inner.store.syncer.backlog();
         backlog.admit(length)?;
         let outcome = write(&work.hasher);
-        backlog.landed(length, outcome.is_ok());
+        match &outcome {
+            Ok(_) => backlog.landed(length, self.inner.size - work.ledger.covered()),
+            Err(_) => backlog.failed(length),
+        }
         self.inner.lease.show(|| work.ledger.covered());
         outcome
     }

@@ -15,7 +15,7 @@ fn lost() -> StorageError {
 fn a_writer_beyond_the_limit_waits_for_the_end_of_a_pass() {
     let backlog = Backlog::default();
     backlog.admit(UNSYNCED_LIMIT).unwrap();
-    backlog.landed(UNSYNCED_LIMIT, true);
+    backlog.landed(UNSYNCED_LIMIT, PASS_BYTES);
     let pass = backlog.next_pass().unwrap();
     let (sender, receiver) = channel();
     thread::scope(|scope| {
@@ -32,7 +32,7 @@ fn a_writer_beyond_the_limit_waits_for_the_end_of_a_pass() {
 fn a_write_larger_than_the_limit_goes_alone() {
     let backlog = Backlog::default();
     backlog.admit(2 * UNSYNCED_LIMIT).unwrap();
-    backlog.landed(2 * UNSYNCED_LIMIT, false);
+    backlog.failed(2 * UNSYNCED_LIMIT);
     backlog.admit(UNSYNCED_LIMIT).unwrap();
 }
 
@@ -40,8 +40,21 @@ fn a_write_larger_than_the_limit_goes_alone() {
 fn few_bytes_are_recorded_without_being_asked_for() {
     let backlog = Backlog::default();
     backlog.admit(1).unwrap();
-    backlog.landed(1, true);
+    backlog.landed(1, PASS_BYTES);
     assert_eq!(backlog.next_pass().unwrap().bytes, 1);
+}
+
+#[test]
+fn a_blob_near_its_end_is_synced_in_smaller_parts() {
+    let backlog = Backlog::default();
+    backlog.admit(2 * LAST_PASS_BYTES).unwrap();
+    backlog.landed(LAST_PASS_BYTES, PASS_BYTES);
+    assert!(!backlog.state.lock().has_enough());
+    backlog.landed(LAST_PASS_BYTES, PASS_BYTES - 1);
+    assert_eq!(backlog.next_pass().unwrap().bytes, 2 * LAST_PASS_BYTES);
+    backlog.admit(LAST_PASS_BYTES).unwrap();
+    backlog.landed(LAST_PASS_BYTES, PASS_BYTES);
+    assert!(!backlog.state.lock().has_enough(), "that was another blob's end");
 }
 
 #[test]
@@ -70,7 +83,7 @@ fn damage_is_told_as_damage_to_who_waits() {
 fn after_a_failed_sync_everybody_waiting_and_later_gets_the_error() {
     let backlog = Backlog::default();
     backlog.admit(UNSYNCED_LIMIT).unwrap();
-    backlog.landed(UNSYNCED_LIMIT, true);
+    backlog.landed(UNSYNCED_LIMIT, PASS_BYTES);
     let pass = backlog.next_pass().unwrap();
     thread::scope(|scope| {
         let writer = scope.spawn(|| backlog.admit(1));
@@ -91,7 +104,7 @@ fn the_pass_under_way_when_the_store_breaks_is_waited_for() {
     let backlog = Backlog::default();
     backlog.settle();
     backlog.admit(1).unwrap();
-    backlog.landed(1, true);
+    backlog.landed(1, PASS_BYTES);
     let pass = backlog.next_pass().unwrap();
     assert!(backlog.guard::<()>(Err(lost())).is_err());
     assert!(backlog.checkpoint().is_err());
