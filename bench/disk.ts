@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { runProgram } from './child-process.js'
 
 const SECTOR = 512
@@ -6,6 +7,15 @@ const SECTOR = 512
 /** Writes out everything that waits for the disk, so that no contender pays for what another left. */
 export async function settleDisk(): Promise<void> {
   await runProgram('sync', [])
+}
+
+/** Milliseconds until the disk has what was written to a file. */
+export async function syncFile(path: string): Promise<number> {
+  const start = performance.now()
+  const file = await open(path)
+  await file.datasync()
+  await file.close()
+  return performance.now() - start
 }
 
 /** Bytes written so far, by any process, to the disk that holds `folder`; undefined where the system does not tell. */

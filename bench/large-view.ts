@@ -49,6 +49,7 @@ async function measureWay(way: Way, place: Omit<OpenParameters, 'look'>): Promis
 function figuresOf({ look, version }: Way, rounds: readonly OpenResult[]): Figure[] {
   const what = `getFile() + ${look} of ${GIBIBYTES} GiB`
   const first = rounds.map((round) => round.first)
+  const collecting = rounds.map((round) => round.collecting)
   const again = rounds.map((round) => median(round.again))
   const memory = rounds.map((round) => round.anonymous / MIB)
   const detail = (text: string) => `Node ${version}, ${ROUNDS} processes: ${text}`
@@ -60,6 +61,16 @@ function figuresOf({ look, version }: Way, rounds: readonly OpenResult[]): Figur
       bound: 2,
       detail: detail(describeTimes('first', first)),
     },
+    ...(look === 'subarray'
+      ? []
+      : [
+          {
+            what: `${what}, first, of that garbage collection`,
+            value: median(collecting),
+            unit: 'ms' as const,
+            detail: detail('V8 collects garbage for each large external buffer'),
+          },
+        ]),
     {
       what: `${what}, again`,
       value: median(again) * 1000,

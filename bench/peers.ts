@@ -27,6 +27,17 @@ export function hasPeer(peer: Peer): boolean {
   return found
 }
 
+/** Whether OpenSSL's program is there, which nothing installs; says so when it is not. */
+export async function hasOpenssl(): Promise<boolean> {
+  try {
+    await runProgram('openssl', ['version'])
+    return true
+  } catch {
+    console.error('    there is no openssl here: what is compared with it is left out')
+    return false
+  }
+}
+
 /** Milliseconds that `hf download` (huggingface_hub) needs for a repository, or one file of it, into an empty cache. */
 export function hfDownload(
   workplace: Workplace,

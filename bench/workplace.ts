@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { writeContent } from '../__test__/support/content.js'
 import { HubProcess } from '../local-hub/index.js'
 import { ROOT, runProgram } from './child-process.js'
-import { settleDisk } from './disk.js'
+import { settleDisk, syncFile } from './disk.js'
 import { GIB } from './figure.js'
 
 /** A repository of one file, made when it is first asked for. */
@@ -76,13 +76,25 @@ export class Workplace implements AsyncDisposable {
 
   /** Milliseconds that curl needs to download a model to a new file. */
   async curl(hub: HubProcess, model: Model): Promise<number> {
+    return this.inNewFolder((folder) => this.#curlInto(folder, hub, model))
+  }
+
+  /** The same with what a cache owes its users: OpenSSL computes the digest of the file, and the disk has it. */
+  async curlVerified(hub: HubProcess, model: Model): Promise<number> {
     return this.inNewFolder(async (folder) => {
-      await mkdir(folder)
-      const url = `${hub.url}/${model.repo}/resolve/main/${model.path}`
-      const flags = ['--silent', '--show-error', '--fail', '--location', '--noproxy', '*']
-      const { wall } = await runProgram('curl', [...flags, '--output', join(folder, model.path), url])
-      return wall
+      const downloaded = await this.#curlInto(folder, hub, model)
+      const path = join(folder, model.path)
+      const { wall: hashed } = await runProgram('openssl', ['dgst', '-sha256', path])
+      return downloaded + hashed + (await syncFile(path))
     })
+  }
+
+  async #curlInto(folder: string, hub: HubProcess, model: Model): Promise<number> {
+    await mkdir(folder)
+    const url = `${hub.url}/${model.repo}/resolve/main/${model.path}`
+    const flags = ['--silent', '--show-error', '--fail', '--location', '--noproxy', '*']
+    const { wall } = await runProgram('curl', [...flags, '--output', join(folder, model.path), url])
+    return wall
   }
 
   /** Removes everything at once, for when the process is about to end. */

@@ -1,5 +1,6 @@
 import { type CachedFile, ModelCache } from '@tabagent/model-cache'
 import { HAS_PROCESS_STATUS, memory } from '../process-status.js'
+import { Collections } from './collections.js'
 import { printResult, readParameters } from './script.js'
 
 /** `buffer`: the whole file in one; `chunks`: all its pieces; `subarray`: the MiB at its end. */
@@ -16,6 +17,8 @@ export interface OpenParameters {
 export interface OpenResult {
   /** Milliseconds of the first time in this process. */
   first: number
+  /** Milliseconds of that in which the engine collected garbage. */
+  collecting: number
   /** Milliseconds of each further time, the first handle still open. */
   again: number[]
   /** Anonymous memory that the first time took, in bytes. */
@@ -34,6 +37,7 @@ const LOOKS: Record<Look, (file: CachedFile) => Buffer[]> = {
 interface Looked {
   file: CachedFile
   buffers: Buffer[]
+  start: number
   milliseconds: number
 }
 
@@ -45,7 +49,7 @@ function lookAt(cache: ModelCache, { repo, file: path, look }: OpenParameters): 
   const buffers = LOOKS[look](file)
   const milliseconds = performance.now() - start
   for (const buffer of buffers) checkEnds(buffer)
-  return { file, buffers, milliseconds }
+  return { file, buffers, start, milliseconds }
 }
 
 /** The bytes are there: a view that fails only when it is read would be quick to make. */
@@ -64,12 +68,14 @@ async function main(): Promise<void> {
   const { path, endpoint } = parameters
   const cache = await ModelCache.open({ path, endpoint, offline: true })
   const before = HAS_PROCESS_STATUS ? memory().anonymous : 0
-  const { file, milliseconds: first } = lookAt(cache, parameters)
+  const collections = new Collections()
+  const { file, start, milliseconds: first } = lookAt(cache, parameters)
   const anonymous = HAS_PROCESS_STATUS ? memory().anonymous - before : 0
+  const collecting = await collections.between(start, start + first)
   const again = Array.from({ length: TIMES }, () => lookAgain(cache, parameters))
   file.close()
   await cache.close()
-  printResult<OpenResult>({ first, again, anonymous })
+  printResult<OpenResult>({ first, collecting, again, anonymous })
 }
 
 await main()

@@ -64,7 +64,7 @@ impl Window {
     /// quarter of the whole rate: a short silence means nothing.
     fn lasting_rate(&self) -> u64 {
         let (elapsed, received) = self.early;
-        let late = per_second(self.received - received, self.elapsed - elapsed);
+        let late = per_second(self.received - received, self.elapsed.saturating_sub(elapsed));
         late.clamp(self.rate() / 4, self.rate())
     }
 }
