@@ -134,6 +134,8 @@ matrix('bytes', {
         await answer.arrayBuffer()
       },
     }),
+  'names an encoding that changes nothing': (t) =>
+    download(t, { fault: () => () => ({ headers: { 'content-encoding': 'aws-chunked' } }) }),
   'compresses the bytes all the same': (t) => download(t, always({ compress: true })),
   'compresses a file in git all the same': (t) =>
     download(t, {

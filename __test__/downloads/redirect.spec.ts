@@ -138,6 +138,17 @@ matrix('redirect', {
         )
       },
     }),
+  'redirects to an address that is not encoded': (t) => {
+    // Node writes the head of an answer in Latin-1: these are the bytes of UTF-8.
+    const raw = Buffer.from('größe/模型.gguf').toString('latin1')
+    return download(t, {
+      files: { ...FILES, 'größe/模型.gguf': { size: SIZE, seed: 'raw' } },
+      path: 'größe/模型.gguf',
+      fault: () =>
+        resolving((n, { path }) => (n === 0 ? redirect(`${path.replace(/größe.*/u, raw)}?raw`) : undefined)),
+      check: ({ hub }) => t.is(hub.log.filter({ path: /größe\/模型\.gguf$/ }).length, 2),
+    })
+  },
   'redirects in a loop': (t) =>
     download(t, {
       fault:

@@ -20,6 +20,9 @@ use crate::proxy::Proxies;
 
 /// Shorter values of a query (`true`, a number) are no secrets.
 const SHORTEST_SECRET: usize = 8;
+/// What a `Content-Encoding` can name that makes other bytes of a file.
+const COMPRESSIONS: [&str; 9] =
+    ["gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "dcb", "dcz"];
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long whoever has an answer already waits for news of it.
@@ -206,16 +209,23 @@ impl Http {
 
 /// Refuses a response whose body is not the resource itself.
 fn as_it_is(url: &Url, response: Response) -> Result<Response, HubError> {
-    match response.headers().get(CONTENT_ENCODING) {
-        Some(encoding) if response.status().is_success() && encoding != "identity" => {
-            Err(HubError::Integrity {
-                url: redacted(url),
-                expected: "the bytes as they are (Content-Encoding: identity)".to_owned(),
-                actual: format!("Content-Encoding: {}", encoding.to_str().unwrap_or("(not text)")),
-            })
-        }
+    let encodings = response.headers().get_all(CONTENT_ENCODING).iter();
+    let mut encodings = encodings.map(|encoding| encoding.to_str().unwrap_or("(not text)"));
+    match encodings.find(|encoding| compresses(encoding)) {
+        Some(encoding) if response.status().is_success() => Err(HubError::Integrity {
+            url: redacted(url),
+            expected: "the bytes as they are (Content-Encoding: identity)".to_owned(),
+            actual: format!("Content-Encoding: {encoding}"),
+        }),
         _ => Ok(response),
     }
+}
+
+/// Whether a `Content-Encoding` names a compression. Storage servers also send names that change nothing (`aws-chunked`, of
+/// how the file was uploaded): the digest decides about these bytes.
+fn compresses(encoding: &str) -> bool {
+    let mut names = encoding.split(',').map(|name| name.trim().to_ascii_lowercase());
+    names.any(|name| COMPRESSIONS.contains(&name.as_str()))
 }
 
 fn authorization(token: Option<&str>) -> Result<Option<HeaderValue>, HubError> {
@@ -237,6 +247,16 @@ pub(crate) fn network(url: &Url, source: SinkError) -> HubError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_compresses_makes_other_bytes() {
+        for encoding in ["gzip", "GZip", "br", "aws-chunked, gzip", "identity,zstd", "x-gzip"] {
+            assert!(compresses(encoding), "{encoding}");
+        }
+        for encoding in ["", "identity", "Identity", "none", "aws-chunked", "utf-8", "binary"] {
+            assert!(!compresses(encoding), "{encoding}");
+        }
+    }
 
     #[test]
     fn what_servers_say_is_told_without_secrets() {

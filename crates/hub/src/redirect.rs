@@ -24,7 +24,9 @@ impl Trail {
         if !matches!(status, 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
         }
-        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        // Servers in front of a Hub write names of files there as they are, in UTF-8.
+        let location =
+            response.headers().get(LOCATION).and_then(|value| str::from_utf8(value.as_bytes()).ok());
         self.step(from, location).map(Some).map_err(|message| HubError::Http {
             status,
             url: redacted(from),
