@@ -581,8 +581,8 @@ export declare class ModelCache implements AsyncDisposable {
     importHfCache(directory?: string, options?: ImportOptions): Promise<ImportReport>;
     /**
      * Removes what nobody needs, and gives free space back to the disk: what processes that died left behind, partial downloads
-     * that nobody went on with for a week, and down to `maxSize` the least recently used complete quants, never one that is being
-     * downloaded, was downloaded with `keep`, or has a file open in this process. Views stay right.
+     * that nobody went on with for a week, and down to `maxSize` the least recently used quants, complete or begun, never one
+     * that is being downloaded, was downloaded with `keep`, or has a file open in this process. Views stay right.
      *
      * Fails with `ERR_READ_ONLY` (unless `dryRun`), `ERR_CORRUPT` where the store's records are damaged, `ERR_NO_SPACE` or
      * `ERR_IO`.
@@ -767,7 +767,8 @@ export declare interface OpenOptions {
     maxBytesPerSecond?: number;
     /**
      * Most bytes to store, of all endpoints together. Before a download that would exceed it, the least recently used
-     * complete quants go; never one that is being downloaded, was downloaded with `keep`, or has a file open in this process.
+     * quants go, complete or only begun; never one that is being downloaded, was downloaded with `keep`, or has a file open in
+     * this process.
      * Where that is not enough, nothing goes and the download fails with `ERR_NO_SPACE`. What other downloads running now
      * still lack is not counted.
      *

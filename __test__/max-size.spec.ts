@@ -1,8 +1,10 @@
 import { ModelCache } from '@tabagent/model-cache'
 import test from 'ava'
+import type { LocalHub } from '../local-hub/index.js'
+import { holdAt, until } from './e2e/half-way.js'
 import { makeFolder } from './support/folder.js'
 import { startHub } from './support/hub.js'
-import { onnxFiles, writeFiles } from './support/repository.js'
+import { ggufFiles, onnxFiles, writeFiles } from './support/repository.js'
 import { openStore, REPO } from './support/store.js'
 
 const SIZE = 1 << 20
@@ -108,4 +110,79 @@ test('bytes that two repositories share are free when both are gone', async (t) 
   await cache.downloadQuant('acme/two', 'q4')
   t.deepEqual(stored(cache, 'acme/one'), [])
   t.deepEqual(stored(cache, 'acme/two'), ['q4', 'q8'])
+})
+
+/** Downloads half of a quant's one file of `2 * SIZE` bytes, and no more. */
+async function begin(
+  { hub, path }: { hub: LocalHub; path: string },
+  quant: string,
+  { keep = false } = {},
+): Promise<void> {
+  const held = holdAt(hub, SIZE)
+  const cache = await ModelCache.open({ path, endpoint: hub.url })
+  const enough = new AbortController()
+  const onProgress = ({ loaded }: { loaded: number }) => loaded >= SIZE && enough.abort()
+  await cache.downloadQuant(REPO, quant, { keep, onProgress, signal: enough.signal }).catch(() => {})
+  await cache.close()
+  held.open()
+}
+
+const begun = (cache: ModelCache) =>
+  Object.values(cache.getManifest(REPO)?.quants ?? {}).map(({ name, downloaded }) => [
+    name,
+    downloaded / SIZE,
+  ])
+
+test('a download that nobody goes on with makes room, too, the one that was left first', async (t) => {
+  const store = await openStore(t, ggufFiles('m', ['Q2_K', 'Q4_K_M', 'Q8_0'], 2 * SIZE), {
+    maxSize: 3 * SIZE,
+  })
+  for (const quant of ['Q2_K', 'Q4_K_M']) await begin(store, quant)
+  const { quants } = await store.cache.prune({ dryRun: true, maxSize: SIZE })
+  t.deepEqual(quants, [{ repo: REPO, quant: 'Q2_K' }])
+  await store.cache.downloadQuant(REPO, 'Q8_0')
+  t.deepEqual(begun(store.cache), [
+    ['Q2_K', 0],
+    ['Q4_K_M', 1],
+    ['Q8_0', 2],
+  ])
+  store.hub.log.clear()
+  await store.cache.downloadQuant(REPO, 'Q4_K_M')
+  t.is(store.hub.log.bytesSent({ origin: 'cdn' }), SIZE, 'what it had itself stays')
+  t.deepEqual(stored(store.cache), ['Q4_K_M'])
+})
+
+test('a begun download stays where it is to be kept, or a process goes on with it', async (t) => {
+  const quants = ['Q2_K', 'Q4_K_M', 'Q8_0']
+  const { cache, hub, path } = await openStore(t, ggufFiles('m', quants, 2 * SIZE), { maxSize: 2.5 * SIZE })
+  await begin({ hub, path }, 'Q2_K', { keep: true })
+  const held = holdAt(hub, SIZE)
+  const other = await ModelCache.open({ path, endpoint: hub.url })
+  t.teardown(() => other.close())
+  const going = other.downloadQuant(REPO, 'Q4_K_M')
+  await until(() => cache.stats().partialBytes === 2 * SIZE)
+  await t.throwsAsync(cache.downloadQuant(REPO, 'Q8_0'), { code: 'ERR_NO_SPACE' })
+  t.is(cache.stats().partialBytes, 2 * SIZE)
+  held.open()
+  await going
+  t.is((await cache.downloadQuant(REPO, 'Q2_K')).quants['Q2_K']?.status, 'downloaded')
+  t.is(hub.log.bytesSent({ origin: 'cdn' }), 4 * SIZE)
+})
+
+test('what is stored of a quant that is not complete makes room, but for files that complete ones need', async (t) => {
+  const shard = (n: number) => `m-Q8_0-0000${n}-of-00002.gguf`
+  const files = {
+    'config.json': '{}',
+    'm-Q2_K.gguf': { size: SIZE, seed: 'Q2_K' },
+    'm-Q4_K_M.gguf': { size: 2 * SIZE, seed: 'Q4_K_M' },
+    [shard(1)]: { size: SIZE, seed: 'one' },
+    [shard(2)]: { size: SIZE, seed: 'two' },
+  }
+  const { cache } = await openStore(t, files, { maxSize: 3.5 * SIZE })
+  await cache.downloadFile(REPO, shard(1))
+  await cache.downloadQuant(REPO, 'Q2_K')
+  await cache.downloadQuant(REPO, 'Q4_K_M')
+  t.false(cache.hasFile(REPO, shard(1)))
+  t.deepEqual(stored(cache), ['Q2_K', 'Q4_K_M'])
+  t.true(cache.hasFile(REPO, 'config.json'))
 })

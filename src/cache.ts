@@ -394,8 +394,8 @@ export class ModelCache implements AsyncDisposable {
 
   /**
    * Removes what nobody needs, and gives free space back to the disk: what processes that died left behind, partial downloads
-   * that nobody went on with for a week, and down to `maxSize` the least recently used complete quants, never one that is being
-   * downloaded, was downloaded with `keep`, or has a file open in this process. Views stay right.
+   * that nobody went on with for a week, and down to `maxSize` the least recently used quants, complete or begun, never one
+   * that is being downloaded, was downloaded with `keep`, or has a file open in this process. Views stay right.
    *
    * Fails with `ERR_READ_ONLY` (unless `dryRun`), `ERR_CORRUPT` where the store's records are damaged, `ERR_NO_SPACE` or
    * `ERR_IO`.

@@ -81,7 +81,8 @@ export interface OpenOptions {
   maxBytesPerSecond?: number
   /**
    * Most bytes to store, of all endpoints together. Before a download that would exceed it, the least recently used
-   * complete quants go; never one that is being downloaded, was downloaded with `keep`, or has a file open in this process.
+   * quants go, complete or only begun; never one that is being downloaded, was downloaded with `keep`, or has a file open in
+   * this process.
    * Where that is not enough, nothing goes and the download fails with `ERR_NO_SPACE`. What other downloads running now
    * still lack is not counted.
    *

@@ -1,6 +1,7 @@
-//! Which quants go when there is too much: complete ones, the least recently used first.
+//! Which quants go when there is too much: complete and begun ones, the least recently used first.
 
 mod commit;
+mod partial;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +13,8 @@ use tabagent_storage::{
     StorageError, Uses, WriteTransaction,
 };
 
-use self::commit::{Candidate, Commit};
+use self::commit::{Candidate, Commit, Gone};
+use self::partial::Partials;
 use crate::error::{Error, Result};
 use crate::inner::Inner;
 use crate::remove::{RemoveReport, forget, merged};
@@ -29,9 +31,9 @@ pub(crate) struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    /// Blobs that the files will use.
+    /// Blobs that the files will use, or that hold what came of them.
     fn blobs(&self) -> HashSet<BlobName> {
-        self.files.iter().filter_map(|file| file.sha256.map(BlobName)).collect()
+        self.files.iter().filter_map(|file| Some(file.digest().ok()?.blob_name())).collect()
     }
 
     /// Lets the files have the bytes that are here: what goes then leaves them. That is no use of a blob: its time tells when those
@@ -82,7 +84,7 @@ fn make_room_between(
         if crossed > CROSSED {
             return Err(always_crossed(needed));
         }
-        let mut plan = Plan::make(inner, over, Some(claim))?;
+        let mut plan = Plan::make(inner, over, Some(claim), claim.blobs())?;
         if plan.freed < over {
             return Err(Error::OverLimit {
                 path: inner.store.root().to_owned(),
@@ -120,21 +122,26 @@ pub(crate) struct Plan {
     quants: Vec<Chosen>,
     /// Files that go with them.
     pub(crate) files: u64,
-    /// Blobs that no other file uses.
+    /// Blobs that no other file uses, whole or in part.
     pub(crate) blobs: u64,
     /// Bytes of these blobs.
     pub(crate) freed: u64,
 }
 
 impl Plan {
-    /// What is to go so that `enough` bytes go with it, or all that may go when that is less. What is claimed stays.
-    pub(crate) fn make(inner: &Inner, enough: u64, claim: Option<&Claim<'_>>) -> Result<Self> {
+    /// What is to go so that `enough` bytes go with it, or all that may go when that is less. What is claimed stays, and so do the
+    /// blobs that are spared.
+    pub(crate) fn make(
+        inner: &Inner,
+        enough: u64,
+        claim: Option<&Claim<'_>>,
+        spared: HashSet<BlobName>,
+    ) -> Result<Self> {
         if !inner.is_read_only() {
             inner.store.record_uses()?;
         }
         let probe = inner.probe()?;
-        let claimed = claim.map_or_else(HashSet::new, Claim::blobs);
-        inner.read(|txn| Self::new(inner, &probe, txn, claim)?.choose(txn, enough, &claimed))
+        inner.read(|txn| Self::new(inner, &probe, txn, claim, &spared)?.choose(txn, enough, spared))
     }
 
     /// Removes it. A commit stays with a quant that is used or kept meanwhile, or when a download that has begun meanwhile needs what
@@ -147,7 +154,8 @@ impl Plan {
             }
             let names = commit.quants.keys().cloned().collect();
             let still = |txn: &WriteTransaction<'_>| commit.is_unchanged(txn);
-            match forget(inner, commit.scope.clone(), commit.paths.clone(), names, still) {
+            let (paths, partials) = (commit.paths.clone(), commit.partials.clone());
+            match forget(inner, commit.scope.clone(), paths, names, partials, still) {
                 Ok(Some(removed)) => report = merged(report, removed),
                 Err(error) if !matches!(error, Error::InUse { .. }) => return Err(error),
                 _ => self.quants.retain(|quant| quant.commit != place),
@@ -170,6 +178,7 @@ impl Plan {
         probe: &Probe<'_>,
         txn: &ReadTransaction<'_>,
         claim: Option<&Claim<'_>>,
+        spared: &HashSet<BlobName>,
     ) -> Result<Self> {
         let mut plan = Self {
             commits: Vec::new(),
@@ -184,14 +193,15 @@ impl Plan {
             records.push(record);
             Ok(ControlFlow::Continue(()))
         })?;
+        let partials = Partials::find(&inner.store, probe, txn, &records, spared)?;
         let opened = inner.store.opened();
         for record in &records {
-            let mut commit = Commit::read(txn, record)?;
-            if commit.stored.is_empty() {
+            let mut commit = Commit::read(txn, record, &partials)?;
+            if commit.is_empty() {
                 continue;
             }
             for quant in &record.quants {
-                let Some(last_use) = commit.consider(probe, txn, record, quant, &opened)? else {
+                let Some(last_use) = commit.consider(probe, txn, quant, &opened)? else {
                     continue;
                 };
                 plan.candidates.push(Candidate {
@@ -209,9 +219,14 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Gives up one quant after the other, the least recently used first, until `enough` bytes go with them. A blob that is claimed
-    /// stays.
-    fn choose(mut self, txn: &ReadTransaction<'_>, enough: u64, claimed: &HashSet<BlobName>) -> Result<Self> {
+    /// Gives up one quant after the other, the least recently used first, until `enough` bytes go with them. Blobs that stay do not
+    /// count.
+    fn choose(
+        mut self,
+        txn: &ReadTransaction<'_>,
+        enough: u64,
+        mut uncounted: HashSet<BlobName>,
+    ) -> Result<Self> {
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.sort_by_key(|candidate| candidate.last_use.ms);
         let mut uses = HashMap::new();
@@ -221,21 +236,37 @@ impl Plan {
             }
             let Some(commit) = self.commits.get_mut(candidate.commit) else { continue };
             self.quants.push(Chosen { commit: candidate.commit, name: candidate.name.clone() });
-            for file in commit.give_up(candidate) {
-                let left = match uses.get(&file.blob) {
-                    Some(left) => *left,
-                    None => uses_of(txn, &file.blob_name())?,
+            for gone in commit.give_up(candidate) {
+                let (blob, bytes) = match gone {
+                    Gone::Stored(file) => {
+                        self.files += 1;
+                        let blob = file.blob_name();
+                        if uses_left(txn, &mut uses, blob)? > 0 {
+                            continue;
+                        }
+                        (blob, file.size)
+                    }
+                    Gone::Part(part) => (part.blob, part.bytes),
                 };
-                uses.insert(file.blob, left.saturating_sub(1));
-                self.files += 1;
-                if left == 1 && !claimed.contains(&file.blob_name()) {
+                if uncounted.insert(blob) {
                     self.blobs += 1;
-                    self.freed += file.size;
+                    self.freed += bytes;
                 }
             }
         }
         Ok(self)
     }
+}
+
+/// How many files use the blob without the one that goes, and those that went before.
+fn uses_left(txn: &ReadTransaction<'_>, uses: &mut HashMap<BlobName, u64>, blob: BlobName) -> Result<u64> {
+    let before = match uses.get(&blob) {
+        Some(before) => *before,
+        None => uses_of(txn, &blob)?,
+    };
+    let left = before.saturating_sub(1);
+    uses.insert(blob, left);
+    Ok(left)
 }
 
 fn uses_of(txn: &ReadTransaction<'_>, name: &BlobName) -> Result<u64> {

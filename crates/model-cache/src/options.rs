@@ -28,7 +28,7 @@ pub struct CacheOptions {
     pub retries: u32,
     /// Most bytes per second that all downloads of the cache receive together. Default: no limit.
     pub max_bytes_per_second: Option<u64>,
-    /// Most bytes to store: before a download that would exceed it, least recently used complete quants go, never one that is
+    /// Most bytes to store: before a download that would exceed it, least recently used quants go, complete or begun, never one that is
     /// being downloaded, is marked `keep` or has a file open in this process. Default: no limit.
     pub max_size: Option<u64>,
     /// Proxies of all requests. Default: none.

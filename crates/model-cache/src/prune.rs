@@ -1,5 +1,6 @@
 //! Removing what nobody needs: what dead processes left, downloads nobody goes on with, and quants above a size.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ pub struct PrunedQuant {
 
 impl ModelCache {
     /// Removes what nobody needs: what processes that died left behind, partial downloads that nobody went on with for a week, and
-    /// down to a size the least recently used complete quants, never one that is to be kept, is being downloaded or has a file
+    /// down to a size the least recently used quants, complete or only begun, never one that is to be kept, is being downloaded or has a file
     /// open in this process. Then gives free space back to the disk. Views stay valid.
     ///
     /// # Errors
@@ -92,7 +93,7 @@ fn carry_out(inner: &Inner, age: Duration, limit: Option<u64>) -> Result<PruneRe
     let mut removed = of_freed(&store.remove_orphans(&orphans)?);
     let partials = store.remove_partials(&store.stale_partials(age)?, age)?;
     removed = merged(removed, RemoveReport { blobs: 0, ..of_freed(&partials) });
-    let mut plan = Plan::make(inner, excess(inner, limit, 0)?, None)?;
+    let mut plan = Plan::make(inner, excess(inner, limit, 0)?, None, HashSet::new())?;
     removed = merged(removed, plan.carry_out(inner)?);
     let quants = named(&plan);
     removed.freed += store.release_space()?;
@@ -111,7 +112,8 @@ fn foresee(inner: &Inner, age: Duration, limit: Option<u64>) -> Result<PruneRepo
     let store = &inner.store;
     let (orphans, partials) = (store.orphans()?, store.stale_partials(age)?);
     let gone = orphans.blob_bytes() + partials.iter().map(|partial| partial.downloaded).sum::<u64>();
-    let plan = Plan::make(inner, excess(inner, limit, gone)?, None)?;
+    let spared = partials.iter().map(|partial| partial.name).collect();
+    let plan = Plan::make(inner, excess(inner, limit, gone)?, None, spared)?;
     let removed = RemoveReport {
         files: plan.files,
         blobs: orphans.blobs() + plan.blobs,

@@ -80,7 +80,7 @@ fn file_once(inner: &Inner, scope: &RepoScope, path: &str) -> Result<Option<Remo
     })?;
     let quants: BTreeSet<String> =
         record.iter().flat_map(|record| quants_with(record, path)).map(str::to_owned).collect();
-    forget(inner, scope.clone(), BTreeSet::from([path.to_owned()]), quants, |txn| {
+    forget(inner, scope.clone(), BTreeSet::from([path.to_owned()]), quants, Blobs::new(), |txn| {
         sorting::is_current(txn, scope, sorting.as_ref())
     })
 }
@@ -147,15 +147,16 @@ pub(crate) async fn repo(inner: Arc<Inner>, repo: String, revision: Option<Strin
 }
 
 /// Forgets paths and quants of one commit if `still` says so in the transaction that does it, and removes the bytes nobody uses any
-/// more. [`Error::InUse`] when a download needs one of them.
+/// more, and the partial blobs. [`Error::InUse`] when a download needs one of them.
 pub(crate) fn forget(
     inner: &Inner,
     scope: RepoScope,
     paths: BTreeSet<String>,
     quants: BTreeSet<String>,
+    partial: Blobs,
     still: impl Fn(&WriteTransaction<'_>) -> tabagent_storage::Result<bool>,
 ) -> Result<Option<RemoveReport>> {
-    Removal { scope, paths, quants, ..Removal::new(inner) }.run_if(still)
+    Removal { scope, paths, quants, partial, ..Removal::new(inner) }.run_if(still)
 }
 
 /// The sum of two removals, the later one second.

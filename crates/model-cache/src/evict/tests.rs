@@ -182,7 +182,7 @@ fn what_another_process_removes_is_not_removed_twice() {
     let scopes = three(&inner);
     let remove = |scope: &RepoScope| {
         let (paths, quants) = (["model".to_owned()].into(), ["q4".to_owned()].into());
-        forget(&inner, scope.clone(), paths, quants, |_| Ok(true)).unwrap();
+        forget(&inner, scope.clone(), paths, quants, HashMap::new(), |_| Ok(true)).unwrap();
     };
     make_room_for_one(&inner, |_| remove(&scopes[2])).unwrap();
     let [_, second, third] = stored(&inner, &scopes);
@@ -218,7 +218,7 @@ fn of_two_commits_with_quants_of_the_same_name_the_one_that_went_is_told() {
     let file = listed("model", bytes.len(), Digest::Sha256(BlobName::of(&bytes).0));
     let scope = scan_at(&inner, "a", "decade", vec![file.clone()]).0;
     put(&inner, &scope, &file, &bytes);
-    let mut plan = Plan::make(&inner, u64::MAX, None).unwrap();
+    let mut plan = Plan::make(&inner, u64::MAX, None, HashSet::new()).unwrap();
     assert_eq!(plan.quants().collect::<Vec<_>>(), [("a", "q4"), ("a", "q4")]);
     set_used(&inner, "a", now_ms());
     let removed = plan.carry_out(&inner).unwrap();

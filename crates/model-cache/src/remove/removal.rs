@@ -16,7 +16,7 @@ use crate::imported::forget_quants;
 use crate::inner::Inner;
 
 /// Blobs and the path of a file that has them.
-pub(super) type Blobs = HashMap<BlobName, String>;
+pub(crate) type Blobs = HashMap<BlobName, String>;
 
 /// What became of the transaction of a removal.
 enum Outcome {
