@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::Format;
 use super::model::{Key, Model};
 use super::stem;
 use super::unit::Unit;
@@ -26,11 +25,11 @@ impl Hosts {
         self.0.get(host).is_some_and(|sessions| sessions.contains(session))
     }
 
-    /// Hosts made of two or more known parts.
-    fn several_parts(&self) -> HashSet<&Key> {
+    /// How many known parts each host is made of.
+    fn known_parts(&self) -> HashMap<&Key, usize> {
         let known =
             |sessions: &HashSet<String>| sessions.iter().filter(|one| stem::parse(one).has_role).count();
-        self.0.iter().filter(|(_, sessions)| known(sessions) >= 2).map(|(key, _)| key).collect()
+        self.0.iter().map(|(key, sessions)| (key, known(sessions))).collect()
     }
 }
 
@@ -52,14 +51,20 @@ pub(super) fn adopt_suffixed(models: &mut BTreeMap<Key, Model>, units: &[Unit]) 
 }
 
 /// A graph with a name of its own is a part of the model, when that has several known parts and lacks none of the
-/// variants the graph comes in.
+/// variants the graph comes in. Beside a single known part only what is called a part too, and comes in just the same
+/// variants, is one: `fm_decoder` beside `text_encoder`.
 pub(super) fn adopt_unnamed(models: &mut BTreeMap<Key, Model>) {
     let strangers = strangers(models);
     let hosts = Hosts::new(models, &strangers);
-    let several_parts = hosts.several_parts();
+    let known_parts = hosts.known_parts();
     for key in strangers {
         let host_key = key.canonical();
-        if !several_parts.contains(&host_key) || !variants_fit(models, &key, &host_key) {
+        let completes = match known_parts.get(&host_key) {
+            None | Some(0) => false,
+            Some(1) => is_counterpart(models, &key, &host_key),
+            Some(_) => variants_fit(models, &key, &host_key),
+        };
+        if !completes {
             continue;
         }
         let Some(part) = models.remove(&key) else { continue };
@@ -78,9 +83,18 @@ fn variants_fit(models: &BTreeMap<Key, Model>, key: &Key, host: &Key) -> bool {
     model.variants.keys().all(|variant| host.variants.contains_key(variant))
 }
 
+/// Whether it is a part that the host has not, and comes in the host's variants.
+fn is_counterpart(models: &BTreeMap<Key, Model>, key: &Key, host_key: &Key) -> bool {
+    let (Some(model), Some(host)) = (models.get(key), models.get(host_key)) else { return false };
+    let (own, known) = (model.sessions(), host.sessions());
+    own.iter().all(|session| stem::parse(session).has_role && !known.contains(session))
+        && model.variants.len() == host.variants.len()
+        && variants_fit(models, key, host_key)
+}
+
 /// Named graphs in a folder with a model that has no name.
 fn strangers(models: &BTreeMap<Key, Model>) -> Vec<Key> {
-    let is_graph = |key: &&Key| matches!(key.format, Format::Onnx | Format::Openvino) && !key.name.is_empty();
+    let is_graph = |key: &&Key| key.is_graph() && !key.name.is_empty();
     models.keys().filter(is_graph).filter(|key| models.contains_key(&key.canonical())).cloned().collect()
 }
 

@@ -189,7 +189,11 @@ fn pipelines(entries: &[Entry<'_>]) -> Pipelines {
     let with = |name: &str| {
         entries.iter().filter(|entry| entry.lower == name).map(|entry| entry.dir.to_owned()).collect()
     };
-    Pipelines { diffusers: with("model_index.json"), modules: with("modules.json") }
+    Pipelines {
+        diffusers: with("model_index.json"),
+        modules: with("modules.json"),
+        recipes: with("hyperparams.yaml"),
+    }
 }
 
 fn from_units(units: &[Unit], pipelines: &Pipelines, hints: &Hints) -> Vec<Candidate> {

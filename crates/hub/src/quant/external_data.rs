@@ -73,11 +73,31 @@ fn owners(entry: &Entry<'_>, graphs: &Graphs) -> Vec<usize> {
     if !holds_tensors {
         return Vec::new();
     }
+    if names_missing_graph(&entry.lower) {
+        return stand_ins(entry, graphs);
+    }
     let by_stem = prefixes(&entry.lower).find_map(|prefix| graphs.by_stem.get(prefix));
     match by_stem {
         Some(owners) => owners.clone(),
         None if may_be_tensors(&entry.lower) => nameless_owners(entry, graphs),
         None => Vec::new(),
+    }
+}
+
+/// Whether the name is that of a graph and more, where no such graph was found.
+fn names_missing_graph(name: &str) -> bool {
+    name.find(".onnx").is_some_and(|at| at > 0)
+}
+
+/// Data of a graph that is not there, or was renamed: of use to a graph of the same variant, or to the only one.
+fn stand_ins(entry: &Entry<'_>, graphs: &Graphs) -> Vec<usize> {
+    let stem = entry.lower.split(".onnx").next().unwrap_or_default();
+    let variant = stem::parse(stem).variant;
+    let same = graphs.by_variant.get(&variant).filter(|same| same.len() <= SHARED_BY_AT_MOST);
+    match (same, graphs.positions.as_slice()) {
+        (_, [only]) => vec![*only],
+        (Some(same), _) => same.clone(),
+        (None, _) => Vec::new(),
     }
 }
 

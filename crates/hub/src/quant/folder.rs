@@ -46,14 +46,14 @@ const LOOSE: &[&str] = &[
 
 const RESOURCES: &[&str] = &["dict", "espeak-ng-data", "lang"];
 
-/// The strongest meaning of any component of `dir`.
+/// The strongest meaning of any component of `dir`; whatever lies in resources is one (`espeak-ng-data/voices`).
 pub(super) fn kind(dir: &str) -> FolderKind {
     let mut found = FolderKind::Plain;
     for component in dir.split('/') {
         match component_kind(&component.to_ascii_lowercase()) {
-            FolderKind::Data => return FolderKind::Data,
+            settled @ (FolderKind::Data | FolderKind::Resources) => return settled,
             FolderKind::Plain => {}
-            other => found = other,
+            FolderKind::Loose => found = FolderKind::Loose,
         }
     }
     found

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::candidate::Candidate;
-use super::entry::Entry;
+use super::entry::{Entry, last_component};
 use super::kind::Kind;
 use super::projector::{Projector, Projectors};
 use super::{Format, Role, gguf_tag, shard, sidecar};
@@ -83,6 +83,15 @@ fn indices(file: &File<'_>, entries: &[Entry<'_>]) -> Vec<usize> {
     file.positions.iter().filter_map(|at| entries.get(*at)).map(|entry| entry.index).collect()
 }
 
+/// The tag with what stands before it in the folder's name, where the file says both: `smol-IQ2_KS/x-smol-IQ2_KS`.
+fn recipe(file: &File<'_>, tag: &str) -> Option<String> {
+    let folder = last_component(file.dir);
+    let (model, own) = file.stem.split_at_checked(file.stem.len().checked_sub(folder.len())?)?;
+    let (before, own_tag) = folder.split_at_checked(folder.len().checked_sub(tag.len())?)?;
+    let is_whole = own.eq_ignore_ascii_case(folder) && model.ends_with(['-', '_', '.']);
+    (is_whole && own_tag.eq_ignore_ascii_case(tag)).then(|| [before, tag].concat())
+}
+
 fn candidate(file: &File<'_>, projectors: &Projectors, entries: &[Entry<'_>]) -> Candidate {
     let own = gguf_tag::find(&file.stem);
     let model = own.as_ref().map_or_else(|| file.stem.to_ascii_lowercase(), |tagged| tagged.rest.clone());
@@ -90,10 +99,11 @@ fn candidate(file: &File<'_>, projectors: &Projectors, entries: &[Entry<'_>]) ->
     let tag = own.or_else(from_folder).map(|tagged| tagged.tag);
     let mut files = indices(file, entries);
     let open = files.first().copied().filter(|_| tag.is_none() && file.format == Format::Gguf);
-    let short = tag.unwrap_or_else(|| file.stem.clone());
     if file.format == Format::Gguf {
-        files.extend(projectors.choose(file.dir, &model, &short));
+        files.extend(projectors.choose(file.dir, &model, tag.as_deref().unwrap_or(&file.stem)));
     }
+    let recipe = tag.as_deref().and_then(|tag| recipe(file, tag));
+    let short = recipe.or(tag).unwrap_or_else(|| file.stem.clone());
     Candidate {
         format: file.format,
         dir: file.dir.to_owned(),

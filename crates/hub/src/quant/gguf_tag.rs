@@ -9,7 +9,8 @@ pub(super) struct Tagged {
     pub(super) rest: String,
 }
 
-/// Finds the last tag of a stem: `Llama-3-UD-Q4_K_XL`, `mistral.i1-IQ3_XXS`, `gemma-q4_k_m`, `x-q4km`, `x_f16`.
+/// Finds the last tag of a stem: `Llama-3-UD-Q4_K_XL`, `mistral.i1-IQ3_XXS`, `gemma-q4_k_m`, `x-q4km`, `x_f16`, with the width right
+/// behind it, which tells recipes of one tag apart: `x-IQ4_XS-3.53bpw`.
 pub(super) fn find(stem: &str) -> Option<Tagged> {
     let upper = stem.to_ascii_uppercase();
     let pieces = pieces(&upper);
@@ -18,11 +19,11 @@ pub(super) fn find(stem: &str) -> Option<Tagged> {
     let is_dynamic = at > 0 && pieces.get(at - 1).is_some_and(|piece| piece.text == "UD");
     let first = if is_dynamic { at - 1 } else { at };
     let body: Vec<&str> = pieces.iter().skip(at).take(length).map(|piece| piece.text).collect();
-    let tag = canonical(&body);
-    let rest =
-        pieces.iter().enumerate().filter(|(position, _)| *position < first || *position >= at + length);
+    let width = width(pieces.get(at + length..)?);
+    let end = at + length + width.len();
+    let rest = pieces.iter().enumerate().filter(|(position, _)| *position < first || *position >= end);
     Some(Tagged {
-        tag: if is_dynamic { format!("UD-{tag}") } else { tag },
+        tag: [if is_dynamic { "UD-" } else { "" }, &canonical(&body), &width_text(width)].concat(),
         rest: rest.map(|(_, piece)| piece.text).collect::<Vec<_>>().join("-").to_ascii_lowercase(),
     })
 }
@@ -41,6 +42,23 @@ fn pieces(upper: &str) -> Vec<Piece<'_>> {
         })
         .filter(|piece| !piece.text.is_empty())
         .collect()
+}
+
+/// The pieces of `3.53bpw` or `4bpw` that these begin with.
+fn width<'a>(pieces: &'a [Piece<'a>]) -> &'a [Piece<'a>] {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let ends = |piece: &Piece<'_>| piece.text.strip_suffix("BPW").is_some_and(is_number);
+    match pieces {
+        [whole, part, ..] if is_number(whole.text) && ends(part) => pieces.get(..2),
+        [last, ..] if ends(last) => pieces.get(..1),
+        _ => None,
+    }
+    .unwrap_or_default()
+}
+
+fn width_text(pieces: &[Piece<'_>]) -> String {
+    let texts: Vec<String> = pieces.iter().map(|piece| piece.text.to_ascii_lowercase()).collect();
+    if texts.is_empty() { String::new() } else { ["-", &texts.join(".")].concat() }
 }
 
 /// How many pieces the tag beginning at `at` has.
@@ -78,9 +96,13 @@ fn is_integer(head: &str) -> bool {
     matches!(head, "INT8" | "INT4" | "TL1" | "TL2")
 }
 
-/// Words that are a tag only with a suffix: `I2_S`, `I8_S`.
+/// Words that are a tag only with a suffix: `I2_S`, `I8_S`, and a recipe's letter before a quant (`DQ4_K`).
 fn is_bare(head: &str) -> bool {
-    matches!(head, "I2" | "I4" | "I8")
+    let is_recipe = || {
+        let quant = head.strip_prefix(|c: char| c.is_ascii_uppercase());
+        quant.is_some_and(|quant| quant.starts_with('Q') && is_quant(quant))
+    };
+    matches!(head, "I2" | "I4" | "I8") || is_recipe()
 }
 
 /// What may follow a head after an underscore: `K`, `KS`, `XXS`, `NL`, `M`, `0`, `4`, `R4`, `MOE`.
@@ -140,11 +162,17 @@ mod tests {
             ("qwen2.5-7b-instruct-fp16", "FP16"),
             ("X.f16.Q6_K", "Q6_K"),
             ("x-q4", "Q4"),
+            ("x-IQ4_XS-3.53bpw", "IQ4_XS-3.53bpw"),
+            ("x-Q3_K_S_4bpw", "Q3_K_S-4bpw"),
+            ("x-DQ4_K_R4", "DQ4_K_R4"),
+            ("x-HQ4_K", "HQ4_K"),
         ];
         for (stem, tag) in cases {
             assert_eq!(find(stem).map(|found| found.tag).as_deref(), Some(tag), "{stem}");
         }
-        for stem in ["Llama-3.2-3B", "qwen2-7b-instruct", "i1", "", "QwQ-32B", "model-00001"] {
+        for stem in
+            ["Llama-3.2-3B", "qwen2-7b-instruct", "i1", "", "QwQ-32B", "model-00001", "DQ4", "x-2.76bpw"]
+        {
             assert_eq!(find(stem), None, "{stem}");
         }
     }

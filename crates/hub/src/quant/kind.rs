@@ -45,6 +45,7 @@ impl Kind {
 
 /// Extensions of formats without their own [`Format`]; each file is a model of its own unless it is one of a pair.
 const OTHER: &[&str] = &[
+    "armnn",
     "axmodel",
     "caffemodel",
     "cbm",
@@ -113,7 +114,7 @@ pub(super) fn of_name(name: &str) -> Kind {
     if name.contains("imatrix") && extension != "txt" {
         return Kind::Settled(Role::Imatrix);
     }
-    if stem == "voices" && matches!(extension, "bin" | "npz" | "pt") {
+    if is_voice_table(stem) && matches!(extension, "bin" | "npz" | "pt") {
         // The table of a speech model's voices; a folder of them is data, one file is needed to speak at all.
         return Kind::Settled(Role::Config);
     }
@@ -124,6 +125,11 @@ pub(super) fn of_name(name: &str) -> Kind {
         return if is_state && extension != "onnx" { Kind::Settled(Role::Data) } else { kind };
     }
     super::role::of_name(name).map_or(Kind::Unknown, Kind::Settled)
+}
+
+/// `voices`, `voices-v1.0`.
+fn is_voice_table(stem: &str) -> bool {
+    stem.strip_prefix("voices").is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_', '.']))
 }
 
 /// Whether what an archive holds is a model by its name: `x.onnx.zip`.

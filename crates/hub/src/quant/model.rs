@@ -47,6 +47,12 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Whether it is made of graphs, of which a model has several: Core ML packages are some too.
+    pub(super) fn is_graph(&self) -> bool {
+        matches!(self.format, Format::Onnx | Format::Openvino)
+            || matches!(self.dialect.as_str(), "modelc" | "package")
+    }
+
     /// The model without a name in the same folder.
     pub(super) fn canonical(&self) -> Self {
         Self { name: String::new(), whole: false, ..self.clone() }
@@ -104,6 +110,9 @@ fn place(unit: &Unit, homes: &mut Homes<'_>) -> Place {
         // `text.pt` beside `coarse.pt` is a model; `text_encoder.pt` is a part.
         stem.name.clone_from(&unit.stem);
         stem.session = String::new();
+    }
+    if unit.format == Format::Pytorch && homes.holds_parts(&unit.dir) {
+        stem = Stem { session: unit.stem.clone(), ..Stem::default() };
     }
     if stem.variant.is_empty() {
         stem.variant.clone_from(&home.variant);

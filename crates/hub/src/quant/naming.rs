@@ -49,29 +49,60 @@ fn rename<S: std::hash::Hash + Eq>(
 }
 
 /// Uses the label for variants that several models have, and for all variants of a model most of whose are such.
-/// A model with the canonical file names keeps its short names: it is the one the repository is about.
+/// A model with the canonical file names keeps its short names: it is the one the repository is about. So does one that has more
+/// variants of its own, where it is the only such: an odd file beside them changes no name but its own.
 fn tell_models_apart(candidates: &[&Candidate], names: &mut [String]) {
-    let mut tallies: HashMap<(Format, &str), Tally> = HashMap::new();
+    let mut tallies: HashMap<ModelOf<'_>, Tally> = HashMap::new();
     for one in candidates.iter().filter(|one| one.short != one.label) {
         tallies.entry((one.format, &one.model)).or_default().variants += 1;
     }
-    let mut colliding = HashSet::new();
+    let mut groups = Vec::new();
     for group in collisions(names, |at| candidates.get(at).map(|one| one.format)) {
-        let members = || group.iter().filter_map(|at| candidates.get(*at));
-        let models: HashSet<(Format, &str)> = members().map(|one| (one.format, one.model.as_str())).collect();
+        let members = group.iter().filter_map(|at| candidates.get(*at));
+        let models: HashSet<ModelOf<'_>> = members.map(|one| (one.format, one.model.as_str())).collect();
         if models.len() > 1 {
-            for model in models {
-                tallies.entry(model).or_default().colliding += 1;
+            for model in &models {
+                tallies.entry(*model).or_default().colliding += 1;
             }
-            colliding.extend(group);
+            groups.push((group, models));
         }
     }
+    let mostly = |model: ModelOf<'_>| tallies.get(&model).is_some_and(Tally::collides_mostly);
+    let mut colliding = HashSet::new();
+    for (group, models) in groups {
+        let kept = main_model(&models, mostly);
+        let model_at = |at: &usize| candidates.get(*at).map(|one| (one.format, one.model.as_str()));
+        colliding.extend(group.into_iter().filter(|at| kept.is_none() || model_at(at) != kept));
+    }
+    let collections = collections(&tallies);
     for (at, (name, one)) in names.iter_mut().zip(candidates).enumerate() {
-        let mostly = tallies.get(&(one.format, one.model.as_str())).is_some_and(Tally::collides_mostly);
-        if !one.model.is_empty() && (mostly || colliding.contains(&at)) {
+        let by_label = mostly((one.format, &one.model)) || collections.contains(&one.format);
+        if !one.model.is_empty() && (by_label || colliding.contains(&at)) {
             name.clone_from(&one.label);
         }
     }
+}
+
+/// A model as names tell it: its format and what its files call it.
+type ModelOf<'a> = (Format, &'a str);
+
+/// The only one of these that is more than what collides; a canonical one needs no such help.
+fn main_model<'a>(
+    models: &HashSet<ModelOf<'a>>,
+    mostly: impl Fn(ModelOf<'a>) -> bool,
+) -> Option<ModelOf<'a>> {
+    let mut larger = models.iter().filter(|model| !mostly(**model));
+    let main = larger.next().copied();
+    main.filter(|_| larger.next().is_none())
+}
+
+/// Formats with several models that are called by their labels: the short name of another would say nothing of which it is.
+fn collections(tallies: &HashMap<ModelOf<'_>, Tally>) -> HashSet<Format> {
+    let mut models: HashMap<Format, usize> = HashMap::new();
+    for ((format, name), tally) in tallies {
+        *models.entry(*format).or_default() += usize::from(!name.is_empty() && tally.collides_mostly());
+    }
+    models.into_iter().filter(|(_, count)| *count > 1).map(|(format, _)| format).collect()
 }
 
 /// How many variants of a model have a short name, and how many of those another model has too.

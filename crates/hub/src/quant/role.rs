@@ -109,8 +109,8 @@ const DATA_EXTENSIONS: &[&str] = &[
 ];
 
 const CONFIG_EXTENSIONS: &[&str] = &[
-    "cfg", "conf", "ini", "jinja", "jinja2", "json", "pbtxt", "prototxt", "py", "template", "toml", "xml",
-    "yaml", "yml",
+    "cfg", "conf", "ini", "jinja", "jinja2", "json", "mvn", "pbtxt", "prototxt", "py", "template", "toml",
+    "xml", "yaml", "yml",
 ];
 
 /// Programs, libraries and archives: part of no model.

@@ -51,6 +51,8 @@ pub(super) struct Pipelines {
     pub(super) diffusers: std::collections::HashSet<String>,
     /// Folders with a `modules.json` (sentence-transformers), whose parts are named `2_Dense`.
     pub(super) modules: std::collections::HashSet<String>,
+    /// Folders with a `hyperparams.yaml` (`SpeechBrain`), which names the checkpoints beside it as parts.
+    pub(super) recipes: std::collections::HashSet<String>,
 }
 
 impl Pipelines {
@@ -84,6 +86,11 @@ impl<'a> Homes<'a> {
     /// Whether a file right in this folder is a model of its own and no part of the one in its subfolders.
     pub(super) fn holds_whole_models(&self, dir: &str) -> bool {
         self.pipelines.is_whole(dir)
+    }
+
+    /// Whether every checkpoint right in this folder is a part of one model, whatever it is called.
+    pub(super) fn holds_parts(&self, dir: &str) -> bool {
+        self.pipelines.recipes.contains(dir)
     }
 
     fn find(&self, dir: &str) -> Home {
