@@ -88,15 +88,16 @@ function writeTable(terminal: Terminal, columns: readonly Column[], rows: readon
 }
 
 /**
- * Ends quietly when nobody reads any more (`| head`), with the status so far. Nothing is left undone: results are written
- * when the work is done.
+ * Ends quietly when nobody reads any more (`| head`), with the status so far, and says so when the result cannot be written.
+ * Nothing is left undone: results are written when the work is done.
  */
 export function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit()
+    if (error.code === 'EPIPE') process.exit()
+    const hints = ['What the command did is done; free space where its output goes, then ask again.']
+    new Output({}).complain(`ERR_IO: the output could not be written: ${error.message}`, hints, 'red')
+    process.exit(1)
   })
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
+  // Remarks that nobody gets are no reason to end the work.
+  process.stderr.on('error', () => {})
 }
