@@ -455,8 +455,8 @@ export declare class ModelCache implements AsyncDisposable {
      * Downloads every file of a quant that is not stored yet. Callers of the same quant, in this and other processes,
      * share one transfer; what an interrupted one stored is not fetched again. Scans the repository if that was not done.
      *
-     * Fails with what `scanRepo` fails with, and `ERR_QUANT_NOT_FOUND`, `ERR_INTEGRITY`, `ERR_NO_SPACE`, `ERR_READ_ONLY`
-     * or `ERR_IO`.
+     * Fails with what `scanRepo` fails with, and `ERR_QUANT_NOT_FOUND`, `ERR_INTEGRITY`, `ERR_NO_SPACE`, `ERR_READ_ONLY`,
+     * `ERR_IO`, or `ERR_IN_USE` where the process that downloads it is stopped.
      *
      * @param quant - Name of one of the manifest's quants, in any case.
      */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { ModelCache } from '@tabagent/model-cache'
 import test, { type ExecutionContext } from 'ava'
 import type { LocalHubOptions } from '../../local-hub/index.js'
 import { randomBytes } from '../support/content.js'
@@ -68,6 +69,33 @@ test('the worker is aborted: who waits goes on with what it had stored', async (
     'nothing of it was lost',
   )
 })
+
+const linuxTest = process.platform === 'linux' ? test : test.skip
+
+linuxTest(
+  'the worker is stopped: who waits is told so after stallTimeout, and nothing is lost',
+  async (t) => {
+    const { cache, hub, path, worker } = await startWith(t, 0)
+    const held = holdAt(hub, HALF)
+    const one = await worker.startDownload(REPO, QUANT)
+    await recorded(cache, REPO, QUANT, HALF)
+    // Once this has written, the other process is not within a transaction: stopped there, it would stop all who write.
+    await cache.scanRepo(REPO)
+    worker.child.pause()
+    const waiter = await ModelCache.open({ path, endpoint: hub.url, stallTimeout: 500 })
+    t.teardown(() => waiter.close())
+    await t.throwsAsync(waiter.downloadQuant(REPO, QUANT), {
+      code: 'ERR_IN_USE',
+      message: /m-Q4_K_M\.gguf is in use: process \d+, which downloads it, is stopped; let that go on/,
+    })
+    const two = waiter.downloadQuant(REPO, QUANT)
+    worker.child.resume()
+    held.open()
+    t.is(quantOf(await one.done, QUANT).status, 'downloaded')
+    t.is(quantOf(await two, QUANT).status, 'downloaded')
+    t.true(cdnBytes(hub) <= SIZE + SLACK, `${cdnBytes(hub)} bytes`)
+  },
+)
 
 test('killed at full speed: at most 16 MiB are lost', async (t) => {
   const { hub, worker, others } = await startWith(t, 1, { throttle: 4 * MIB })

@@ -113,7 +113,7 @@ impl ModelCache {
     ///
     /// # Errors
     /// Those of [`ModelCache::scan_repo_with`], and `ERR_QUANT_NOT_FOUND`, `ERR_INTEGRITY`, `ERR_NO_SPACE`, `ERR_READ_ONLY`,
-    /// `ERR_IO`.
+    /// `ERR_IO`, `ERR_IN_USE` where the process that downloads it is stopped.
     pub async fn download_quant_with(
         &self,
         repo: &str,

@@ -100,6 +100,7 @@ mod tasks;
 mod told;
 mod transfer;
 mod verify;
+mod wait;
 mod watch;
 
 pub use cache::ModelCache;

@@ -58,7 +58,7 @@ impl Job {
     }
 
     /// True when nothing need be fetched: the path is published, or its bytes are here under their sha256.
-    async fn publish_stored(&self, digest: Digest) -> Result<bool> {
+    pub(crate) async fn publish_stored(&self, digest: Digest) -> Result<bool> {
         let job = self.clone();
         blocking(self.inner.tasks.token(), move || {
             let known =
@@ -76,38 +76,6 @@ impl Job {
                 job.loaded.store(job.file.size, Ordering::Relaxed);
             }
             Ok(stored)
-        })
-        .await
-    }
-
-    /// The lease, or `None` when another process has finished the file meanwhile.
-    async fn wait_for_lease(&self, digest: Digest) -> Result<Option<Lease>> {
-        let name = digest.blob_name();
-        loop {
-            let inner = Arc::clone(&self.inner);
-            let lease = blocking(self.inner.tasks.token(), move || Ok(inner.store.try_lease(&name)?)).await?;
-            let stored = self.publish_stored(digest).await?;
-            if stored || lease.is_some() {
-                return Ok(lease.filter(|_| !stored));
-            }
-            self.show_progress_of_others(name).await?;
-            self.pause().await?;
-        }
-    }
-
-    /// What the holder of the lease says it has; else what it has recorded.
-    async fn show_progress_of_others(&self, name: BlobName) -> Result<()> {
-        let job = self.clone();
-        blocking(self.inner.tasks.token(), move || {
-            let store = &job.inner.store;
-            let here = match store.leased_bytes(&name) {
-                Some(bytes) => Some(bytes),
-                None => store.blob(&name)?.map(|blob| blob.downloaded),
-            };
-            if let Some(here) = here {
-                job.loaded.store(here, Ordering::Relaxed);
-            }
-            Ok(())
         })
         .await
     }
@@ -172,7 +140,7 @@ impl Job {
         }
     }
 
-    async fn pause(&self) -> Result<()> {
+    pub(crate) async fn pause(&self) -> Result<()> {
         let waited = self.cancel.run_until_cancelled(tokio::time::sleep(LEASE_POLL)).await;
         waited.ok_or_else(|| HubError::Cancelled.into())
     }

@@ -11,6 +11,7 @@ use crate::digest::{BlobName, Incarnation};
 use crate::error::{Result, StorageError};
 use crate::lock_file::LockFile;
 use crate::mutex::Mutex;
+use crate::platform;
 use crate::store::Store;
 
 /// What files of announcements begin with, before the digest of what is announced.
@@ -132,6 +133,15 @@ impl Store {
     #[must_use]
     pub fn leased_bytes(&self, name: &BlobName) -> Option<u64> {
         parse_written(&fs::read_to_string(self.lease_path(name)).ok()?)
+    }
+
+    /// The id of the process that holds the lease of a blob, if a signal has stopped it (Ctrl-Z): it brings nothing until it goes on.
+    /// For whoever has just found the lease held; only Linux tells.
+    #[must_use]
+    pub fn stopped_holder(&self, name: &BlobName) -> Option<u32> {
+        let note = fs::read_to_string(self.lease_path(name)).ok()?;
+        let process = note.lines().find_map(|line| line.strip_prefix("pid "))?.parse().ok()?;
+        platform::is_stopped(process).then_some(process)
     }
 
     /// Announces a download of several blobs under `name` (any text) until the result is dropped.

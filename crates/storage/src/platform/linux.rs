@@ -118,6 +118,12 @@ fn retry(mut call: impl FnMut() -> rustix::io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// Whether a signal has stopped a process: the state that follows its name, which is in parentheses.
+pub(crate) fn is_stopped(process: u32) -> bool {
+    let stat = std::fs::read(format!("/proc/{process}/stat")).unwrap_or_default();
+    String::from_utf8_lossy(&stat).rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+}
+
 /// Memory mappings a process may have (`vm.max_map_count`; the kernel's default when it cannot be read).
 pub(crate) fn mapping_limit() -> u64 {
     const DEFAULT: u64 = 65_530;

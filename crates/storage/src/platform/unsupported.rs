@@ -60,6 +60,11 @@ pub(crate) fn copy_range(
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Whether a process is stopped. Nobody is asked on this system.
+pub(crate) fn is_stopped(_process: u32) -> bool {
+    false
+}
+
 /// Memory mappings a process may have. This system has no such limit: Linux's default keeps the behaviour the same.
 pub(crate) fn mapping_limit() -> u64 {
     65_530
