@@ -50,7 +50,7 @@ function requireBinding(): Binding {
   } catch (cause) {
     throw new ModelCacheError(
       'ERR_IO',
-      `no native addon for ${process.platform}-${process.arch} could be loaded (${reasonOf(cause)}): reinstall ` +
+      `no native addon for ${process.platform}-${process.arch} could be loaded (${messageOf(cause)}): reinstall ` +
         '@tabagent/model-cache with optional dependencies, or run `npm run build` in a clone of the repository',
       {},
       { cause },
@@ -59,7 +59,7 @@ function requireBinding(): Binding {
 }
 
 /** What the system said of the addon that is there. The loader looks for others after it, and their absence explains nothing. */
-function reasonOf(failure: unknown): string {
+function messageOf(failure: unknown): string {
   const reasons = [...messagesOf(failure)]
   return reasons.find((reason) => !reason.startsWith('Cannot find ')) ?? reasons.at(-1) ?? String(failure)
 }
