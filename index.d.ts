@@ -769,8 +769,8 @@ export declare interface OpenOptions {
      * Most bytes to store, of all endpoints together. Before a download that would exceed it, the least recently used
      * quants go, complete or only begun; never one that is being downloaded, was downloaded with `keep`, or has a file open in
      * this process.
-     * Where that is not enough, nothing goes and the download fails with `ERR_NO_SPACE`. What other downloads running now
-     * still lack is not counted.
+     * Where that is not enough, nothing goes and the download fails with `ERR_NO_SPACE`. Downloads that
+     * run count as what they will be: those of this cache whole, those of others with the files that they have begun.
      *
      * @defaultValue no limit
      */

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::error::Result;
-use crate::evict::{Claim, make_room};
+use crate::evict::{Claim, Wish, make_room};
 use crate::history::History;
 use crate::inner::Inner;
 use crate::lookup::scope_of;
@@ -138,7 +138,7 @@ impl Batch {
 
     /// Brings all missing files; the first failure ends the others, keeping what came.
     pub(crate) async fn run(&self) -> Result<()> {
-        self.check_room().await?;
+        let _wish = self.check_room().await?;
         let mut meter = Meter::new(self);
         let mut tasks = self.start(&meter);
         let mut tick = tokio::time::interval(REPORT_INTERVAL);
@@ -177,16 +177,17 @@ impl Batch {
     }
 
     /// Room for everything that is missing, before the first byte.
-    async fn check_room(&self) -> Result<()> {
+    async fn check_room(&self) -> Result<Option<Wish>> {
         let needed = self.total().saturating_sub(self.loaded_before());
         let (inner, scope) = (Arc::clone(&self.inner), self.scope.clone());
         let (places, files) = (self.places.clone(), self.files.clone());
         blocking(self.inner.tasks.token(), move || {
             // Without the network nothing comes that could need the room.
-            if let Some(limit) = inner.options.max_size.filter(|_| !inner.options.offline) {
-                make_room(&inner, limit, needed, &Claim { scope: &scope, places: &places, files: &files })?;
-            }
-            Ok(inner.store.check_room(needed)?)
+            let limit = inner.options.max_size.filter(|_| !inner.options.offline);
+            let claim = Claim { scope: &scope, places: &places, files: &files };
+            let wish = limit.map(|limit| make_room(&inner, limit, needed, &claim)).transpose()?;
+            inner.store.check_room(needed)?;
+            Ok(wish)
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 mod commit;
 mod partial;
+mod running;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use tabagent_storage::{
 
 use self::commit::{Candidate, Commit, Gone};
 use self::partial::Partials;
+pub(crate) use self::running::{Running, Wish};
 use crate::error::{Error, Result};
 use crate::inner::Inner;
 use crate::remove::{RemoveReport, forget, merged};
@@ -55,9 +57,12 @@ impl Claim<'_> {
 /// How many plans in a row may come to nothing, because other processes used or kept meanwhile what was to go.
 const CROSSED: usize = 8;
 
-/// Makes `needed` more bytes fit under `limit`. Removes nothing when all that may go is not enough.
-pub(crate) fn make_room(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_>) -> Result<()> {
-    make_room_between(inner, limit, needed, claim, || {})
+/// Makes `needed` more bytes fit under `limit`, besides what downloads that run are to bring. Removes nothing when all that may go is
+/// not enough. What is claimed counts for others as long as the result lives.
+pub(crate) fn make_room(inner: &Inner, limit: u64, needed: u64, claim: &Claim<'_>) -> Result<Wish> {
+    let _turn = inner.running.turn();
+    make_room_between(inner, limit, needed, claim, || {})?;
+    Ok(inner.running.want(claim.files))
 }
 
 /// As [`make_room`]; `between` runs between each plan and its execution.
@@ -71,10 +76,12 @@ fn make_room_between(
     mut between: impl FnMut(),
 ) -> Result<()> {
     let (mut crossed, mut least) = (0, u64::MAX);
+    let claimed = claim.blobs();
     loop {
         let usage = inner.store.usage()?;
         let stored = usage.bytes + usage.partial_bytes;
-        let over = stored.saturating_add(needed).saturating_sub(limit);
+        let taken = stored.saturating_add(running::to_come(inner, &claimed)?);
+        let over = taken.saturating_add(needed).saturating_sub(limit);
         if over == 0 {
             return Ok(());
         }
@@ -84,13 +91,13 @@ fn make_room_between(
         if crossed > CROSSED {
             return Err(always_crossed(needed));
         }
-        let mut plan = Plan::make(inner, over, Some(claim), claim.blobs())?;
+        let mut plan = Plan::make(inner, over, Some(claim), claimed.clone())?;
         if plan.freed < over {
             return Err(Error::OverLimit {
                 path: inner.store.root().to_owned(),
                 limit,
                 needed,
-                available: limit.saturating_add(plan.freed).saturating_sub(stored),
+                available: limit.saturating_add(plan.freed).saturating_sub(taken),
             });
         }
         between();

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache::ModelCache;
 use crate::error::{Error, Result};
-use crate::evict::{Claim, make_room};
+use crate::evict::{Claim, Wish, make_room};
 use crate::file::FileInfo;
 use crate::gauge::Gauge;
 use crate::hf_cache::{HfCache, Skipped, Snapshot};
@@ -153,7 +153,7 @@ impl Import {
         gauge: &mut Gauge,
         report: &mut ImportReport,
     ) -> Result<()> {
-        self.make_room(intake).await?;
+        let _wish = self.make_room(intake).await?;
         for item in &intake.items {
             gauge.begin(&item.file.path, item.file.size);
             match self.bring(intake, item, gauge).await? {
@@ -172,8 +172,8 @@ impl Import {
     }
 
     /// Room under the size limit, as for a download. That of the disk is looked at file by file: what is shared takes none.
-    async fn make_room(&self, intake: &Arc<Intake>) -> Result<()> {
-        let Some(limit) = self.inner.options.max_size else { return Ok(()) };
+    async fn make_room(&self, intake: &Arc<Intake>) -> Result<Option<Wish>> {
+        let Some(limit) = self.inner.options.max_size else { return Ok(None) };
         let (inner, intake) = (Arc::clone(&self.inner), Arc::clone(intake));
         blocking(self.inner.tasks.token(), move || {
             let mut needed = 0;
@@ -185,7 +185,7 @@ impl Import {
                 (0..u32::try_from(intake.record.files.len()).unwrap_or(u32::MAX)).collect();
             let files: Vec<_> = intake.items.iter().map(|item| item.file.clone()).collect();
             let claim = Claim { scope: &intake.scope, places: &places, files: &files };
-            make_room(&inner, limit, needed, &claim)
+            make_room(&inner, limit, needed, &claim).map(Some)
         })
         .await
     }

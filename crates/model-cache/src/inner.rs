@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
+use crate::evict::Running;
 use crate::flight::Flights;
 use crate::known_scopes::KnownScopes;
 use crate::lookup::Lookup;
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) endpoint: EndpointId,
     pub(crate) options: CacheOptions,
     pub(crate) flights: Flights,
+    pub(crate) running: Arc<Running>,
     pub(crate) viewers: Viewers,
     known: KnownScopes,
     /// Cancelled by `close`: running downloads end and keep their partial.
@@ -72,6 +74,7 @@ impl Inner {
             options: CacheOptions { endpoint: hub.endpoint().to_owned(), ..options },
             hub,
             flights: Flights::default(),
+            running: Arc::default(),
             viewers: Viewers::default(),
             known: KnownScopes::default(),
             closing: CancellationToken::new(),
