@@ -80,7 +80,8 @@ fn collect(entries: &mut [Entry<'_>], hints: &Hints) -> Found {
     candidates.extend(gguf::candidates(entries, &ggufs));
     let mut units = units(entries, &others, &companions);
     units.extend(packages.units);
-    candidates.extend(from_units(&units, &pipelines(entries), hints));
+    let has_others = !candidates.is_empty();
+    candidates.extend(from_units(&units, &pipelines(entries), hints, has_others));
     let shared = support::assign(entries, &owned, &mut candidates);
     Found { candidates, shared }
 }
@@ -196,9 +197,9 @@ fn pipelines(entries: &[Entry<'_>]) -> Pipelines {
     }
 }
 
-fn from_units(units: &[Unit], pipelines: &Pipelines, hints: &Hints) -> Vec<Candidate> {
+fn from_units(units: &[Unit], pipelines: &Pipelines, hints: &Hints, has_others: bool) -> Vec<Candidate> {
     let models = model::group(units, &mut Homes::new(pipelines));
-    let company = company(&models);
+    let company = company(&models, has_others);
     models
         .iter()
         .zip(company)
@@ -206,7 +207,8 @@ fn from_units(units: &[Unit], pipelines: &Pipelines, hints: &Hints) -> Vec<Candi
         .collect()
 }
 
-fn company(models: &[Model]) -> Vec<Company> {
+/// `has_others`: there are variants besides those of these models.
+fn company(models: &[Model], has_others: bool) -> Vec<Company> {
     let mut count: HashMap<Format, usize> = HashMap::new();
     let mut names: HashMap<Format, HashSet<String>> = HashMap::new();
     for model in models {
@@ -219,9 +221,11 @@ fn company(models: &[Model]) -> Vec<Company> {
     // What the Hub says is from the configuration in the root: copies in folders have their own.
     let is_main = |model: &Model| model.base.is_empty() && model.name.is_empty() && model.label.is_none();
     let is_checkpoint = |model: &Model| matches!(model.format, Format::Safetensors | Format::Pytorch);
+    // Beside other formats a model with a name of its own need not be what the repository is called after.
+    let is_subject = |model: &Model| model.name.is_empty() || (count.len() == 1 && !has_others);
     let has_main = models.iter().any(|model| is_main(model) && is_checkpoint(model));
     let company = |model: &Model| Company {
-        sole: (count.get(&model.format) == Some(&1) || is_main(model))
+        sole: ((count.get(&model.format) == Some(&1) && is_subject(model)) || is_main(model))
             && (!has_safetensors || model.format == Format::Safetensors),
         collection: names.get(&model.format).is_some_and(|names| names.len() > 1),
         has_main,

@@ -17,11 +17,9 @@ pub(super) fn resolve(candidates: &[&Candidate]) -> Vec<String> {
     let place = |at: usize| candidates.get(at).map(|one| (one.format, one.dir.as_str()));
     rename(&mut names, place, |at, _| candidates.get(at).map(|one| one.label.clone()));
     tell_folders_apart(candidates, &mut names);
-    rename(
-        &mut names,
-        |at| candidates.get(at).map(|one| one.format),
-        |at, _| candidates.get(at).map(|one| in_folder(&one.dir, &one.detail)),
-    );
+    let format = |at: usize| candidates.get(at).map(|one| one.format);
+    rename(&mut names, format, |at, _| candidates.get(at).map(|one| in_folder(&one.dir, &one.short)));
+    rename(&mut names, format, |at, _| candidates.get(at).map(|one| in_folder(&one.dir, &one.detail)));
     tell_formats_apart(candidates, &mut names);
     number_the_rest(names)
 }

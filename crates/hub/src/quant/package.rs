@@ -71,7 +71,7 @@ fn package_of<'a>(entry: &Entry<'a>, marked: &HashMap<&str, Shape>) -> Option<(S
 
 /// The path up to a component that is a Core ML package; a zipped package is its own root.
 fn core_ml_root(path: &str) -> Option<&str> {
-    if !path.contains(".ml") {
+    if !path.as_bytes().windows(3).any(|part| part.eq_ignore_ascii_case(b".ml")) {
         return None;
     }
     let ends = path.match_indices('/').map(|(at, _)| at).chain(std::iter::once(path.len()));
@@ -93,7 +93,7 @@ fn claims(entry: &Entry<'_>, shape: Shape, root: &str) -> bool {
         Shape::CoreMl => true,
         Shape::Genai if at_root => entry.dir.is_empty() && is_graph,
         Shape::SavedModel if at_root => {
-            entry.dir == "variables" || entry.dir == "assets" || entry.extension() == "pb"
+            entry.extension() == "pb" || (matches!(entry.dir, "variables" | "assets") && !is_note)
         }
         Shape::Genai | Shape::SavedModel => !is_note,
     }
@@ -115,7 +115,7 @@ fn unit(shape: Shape, root: &str, positions: &[usize], entries: &[Entry<'_>]) ->
     let members = || positions.iter().filter_map(|position| entries.get(*position));
     let name = last_component(root);
     let (stem, dialect) = match shape {
-        Shape::CoreMl => name.split_once(".ml").map_or((name, ""), |(stem, kind)| (stem, kind)),
+        Shape::CoreMl => core_ml_name(name),
         _ => (saved_model_name(root), "saved_model"),
     };
     Unit {
@@ -128,6 +128,13 @@ fn unit(shape: Shape, root: &str, positions: &[usize], entries: &[Entry<'_>]) ->
         files: members().map(|entry| entry.index).collect(),
         bytes: members().map(|entry| entry.size).fold(0, u64::saturating_add),
     }
+}
+
+/// The name of a package and what follows `.ml`.
+fn core_ml_name(name: &str) -> (&str, &str) {
+    let at = name.to_ascii_lowercase().rfind(".ml").unwrap_or(name.len());
+    let (stem, extension) = name.split_at_checked(at).unwrap_or((name, ""));
+    (stem, extension.get(".ml".len()..).unwrap_or_default())
 }
 
 /// The last folder that is more than a version number.

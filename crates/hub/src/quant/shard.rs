@@ -12,6 +12,13 @@ pub(super) struct Shard<'a> {
 }
 
 impl Shard<'_> {
+    /// The same part of the same stem in another spelling.
+    fn cut_from<'a>(&self, stem: &'a str) -> Option<Shard<'a>> {
+        let head = stem.get(..self.head.len())?;
+        let tail = stem.get(stem.len().checked_sub(self.tail.len())?..)?;
+        Some(Shard { head, tail, total: self.total })
+    }
+
     pub(super) fn stem(&self) -> String {
         [self.head, self.tail].concat()
     }
@@ -23,11 +30,10 @@ const PART_WORDS: [&str; 4] = ["split", "shard", "part", "chunk"];
 /// Splits `name-00001-of-00009`, `name-split-00001-of-00009`, `name.fp16-00001-of-2`, `name-00001-of-2.fp16`,
 /// `consolidated.00`, `group1-shard1of4`, `params_shard_12`. A stem without a number comes back whole.
 pub(super) fn split(stem: &str) -> Shard<'_> {
-    counted(stem).or_else(|| joined(stem)).or_else(|| ranked(stem)).unwrap_or(Shard {
-        head: stem,
-        tail: "",
-        total: None,
-    })
+    // In lower case every byte stays where it is.
+    let lower = stem.to_ascii_lowercase();
+    let part = counted(&lower).or_else(|| joined(&lower)).or_else(|| ranked(&lower));
+    part.and_then(|part| part.cut_from(stem)).unwrap_or(Shard { head: stem, tail: "", total: None })
 }
 
 /// `<digits>-of-<digits>`, anywhere in the stem; the last one counts.
@@ -60,7 +66,7 @@ fn ranked(stem: &str) -> Option<Shard<'_>> {
     let head = stem.trim_end_matches(|c: char| c.is_ascii_digit());
     let digits = stem.len() - head.len();
     let word = head.trim_end_matches(SEPARATORS);
-    let is_consolidated = word.eq_ignore_ascii_case("consolidated") && digits == 2;
+    let is_consolidated = word == "consolidated" && digits == 2;
     let is_part =
         ["shard", "part", "rank"].iter().any(|part| word.ends_with(part)) && word.len() < head.len();
     if digits == 0 || digits > 6 || !(is_consolidated || is_part) {

@@ -127,7 +127,7 @@ pub(super) fn classify(word: &str) -> Word {
     let lower = word.to_ascii_lowercase();
     if is_known(&lower, FILLERS) {
         Word::Filler
-    } else if is_known(&lower, ROLES) || is_camel_role(word) {
+    } else if is_known(&lower, ROLES) || is_coder(&lower) || is_camel_role(word) {
         Word::Role
     } else if !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_digit()) {
         Word::Number
@@ -141,6 +141,12 @@ pub(super) fn classify(word: &str) -> Word {
 /// In the list as it is, or as a plural.
 fn is_known(lower: &str, list: &[&str]) -> bool {
     list.contains(&lower) || lower.strip_suffix('s').is_some_and(|singular| list.contains(&singular))
+}
+
+/// `textencoder`: a role that says what is encoded or decoded.
+fn is_coder(lower: &str) -> bool {
+    let head = lower.strip_suffix("encoder").or_else(|| lower.strip_suffix("decoder"));
+    head.is_some_and(|head| ROLES.contains(&head))
 }
 
 /// `AudioEncoder`, `VAEDecoder`, `MelSpectrogram`: every hump is a role.
@@ -172,11 +178,23 @@ mod tests {
 
     #[test]
     fn classifies_words() {
-        let roles = ["encoder", "tokens", "AudioEncoder", "VAEDecoder", "TextEncoder", "MelSpectrogram"];
+        let roles = [
+            "encoder",
+            "tokens",
+            "AudioEncoder",
+            "VAEDecoder",
+            "TextEncoder",
+            "MelSpectrogram",
+            "vaedecoder",
+        ];
         assert!(roles.iter().all(|word| classify(word) == Word::Role));
         assert_eq!(classify("models"), Word::Filler);
         assert_eq!(classify("INT8"), Word::Variant);
         assert_eq!(classify("99"), Word::Number);
-        assert!(["yolov8n", "MobileNet", "Llama", "merge"].iter().all(|word| classify(word) == Word::Name));
+        assert!(
+            ["yolov8n", "MobileNet", "Llama", "merge", "autoencoder"]
+                .iter()
+                .all(|word| classify(word) == Word::Name)
+        );
     }
 }
