@@ -81,7 +81,7 @@ fn every_listing_gives_the_expected_quants() {
             }
         }
     }
-    assert!(count >= 300, "only {count} listings were read");
+    assert!(count >= 370, "only {count} listings were read");
     assert!(report.is_empty(), "\n{}", report.join("\n"));
 }
 

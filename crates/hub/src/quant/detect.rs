@@ -8,7 +8,7 @@ use super::external_data::{self, Companions};
 use super::folder::{self, FolderKind};
 use super::kind::Kind;
 use super::model::{self, Model};
-use super::session::{self, Company};
+use super::session::{self, Company, Standing};
 use super::unit::{Homes, Pipelines, Unit};
 use super::{
     DetectedQuant, Detection, Format, Hints, Role, SourceFile, binary, companion, gguf, package, refinement,
@@ -221,12 +221,18 @@ fn company(models: &[Model], has_others: bool) -> Vec<Company> {
     // What the Hub says is from the configuration in the root: copies in folders have their own.
     let is_main = |model: &Model| model.base.is_empty() && model.name.is_empty() && model.label.is_none();
     let is_checkpoint = |model: &Model| matches!(model.format, Format::Safetensors | Format::Pytorch);
-    // Beside other formats a model with a name of its own need not be what the repository is called after.
-    let is_subject = |model: &Model| model.name.is_empty() || (count.len() == 1 && !has_others);
     let has_main = models.iter().any(|model| is_main(model) && is_checkpoint(model));
+    let standing = |model: &Model| {
+        let single = count.get(&model.format) == Some(&1) || is_main(model);
+        let leads = !has_safetensors || model.format == Format::Safetensors;
+        match (single && leads, has_others || count.len() > 1) {
+            (true, false) => Standing::Alone,
+            (true, true) => Standing::AloneInFormat,
+            (false, _) => Standing::Among,
+        }
+    };
     let company = |model: &Model| Company {
-        sole: ((count.get(&model.format) == Some(&1) && is_subject(model)) || is_main(model))
-            && (!has_safetensors || model.format == Format::Safetensors),
+        standing: standing(model),
         collection: names.get(&model.format).is_some_and(|names| names.len() > 1),
         has_main,
     };

@@ -1,6 +1,6 @@
 //! What a file's extension says about the way it holds weights.
 
-use super::{Format, Role};
+use super::{Format, Role, gguf_tag};
 
 /// How a file is treated before its neighbours are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,13 +144,20 @@ fn of_extension(stem: &str, extension: &str) -> Option<Kind> {
         "mnn" => Kind::Graph(Format::Other),
         "safetensors" => Kind::Checkpoint(Format::Safetensors),
         "ggml" => Kind::Ggml,
-        "bin" if stem.starts_with("ggml") || stem.contains(".ggml") || stem.contains("-ggml-") => Kind::Ggml,
+        "bin" if is_ggml(stem) => Kind::Ggml,
         "bin" => Kind::Bin,
         "xml" => Kind::Xml,
         _ if PYTORCH.contains(&extension) => Kind::Checkpoint(Format::Pytorch),
         _ if OTHER.contains(&extension) => Kind::Checkpoint(Format::Other),
         _ => return None,
     })
+}
+
+/// `ggml-base`, `x.ggmlv3.q4_0`, and `x.q4_0`: only GGML has such types.
+fn is_ggml(stem: &str) -> bool {
+    let is_typed =
+        || gguf_tag::find(stem).is_some_and(|found| found.tag.starts_with('Q') && found.tag.contains('_'));
+    stem.starts_with("ggml") || stem.contains(".ggml") || stem.contains("-ggml-") || is_typed()
 }
 
 fn is_index(name: &str) -> bool {

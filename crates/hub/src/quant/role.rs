@@ -109,15 +109,15 @@ const DATA_EXTENSIONS: &[&str] = &[
 ];
 
 const CONFIG_EXTENSIONS: &[&str] = &[
-    "cfg", "conf", "ini", "jinja", "jinja2", "json", "mvn", "pbtxt", "prototxt", "py", "template", "toml",
-    "xml", "yaml", "yml",
+    "cfg", "conf", "ini", "jinja", "jinja2", "json", "mvn", "names", "pbtxt", "prototxt", "py", "template",
+    "toml", "xml", "yaml", "yml",
 ];
 
 /// Programs, libraries and archives: part of no model.
 const UNRELATED_EXTENSIONS: &[&str] = &[
-    "7z", "a", "bat", "bz2", "c", "cc", "cpp", "cu", "cuh", "dll", "dylib", "exe", "go", "gz", "h", "hpp",
-    "java", "js", "kt", "lib", "md5", "mjs", "ps1", "pyc", "rs", "sh", "sha256", "sig", "so", "swift", "tar",
-    "tgz", "ts", "wasm", "whl", "xz", "zip", "zst",
+    "7z", "a", "bat", "bz2", "c", "cc", "cpp", "cu", "cuh", "dll", "dylib", "exe", "go", "gz", "h", "hash",
+    "hpp", "java", "js", "kt", "lib", "md5", "mjs", "ps1", "pyc", "rs", "sh", "sha256", "sig", "so", "swift",
+    "tar", "tgz", "ts", "wasm", "whl", "xz", "zip", "zst",
 ];
 
 /// Plain text that a tokenizer or a front end reads.
@@ -172,6 +172,7 @@ fn is_documentation(stem: &str, extension: &str) -> bool {
 fn is_tokenizer(stem: &str, extension: &str) -> bool {
     let structured = matches!(extension, "json" | "jinja" | "txt" | "py");
     TOKENIZER_EXTENSIONS.contains(&extension)
+        || stem.rsplit_once('.').is_some_and(|(_, inner)| inner == "spm")
         || (structured
             && (stem.contains("token")
                 || stem.contains("vocab")

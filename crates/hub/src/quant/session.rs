@@ -16,11 +16,21 @@ struct Chosen<'a> {
     borrowed: Vec<usize>,
 }
 
+/// How far what the Hub says of a repository is said of one of its variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// There is nothing else.
+    Alone,
+    /// The format has no other; other formats have some.
+    AloneInFormat,
+    /// One of several.
+    Among,
+}
+
 /// What the other models of the repository mean for the names of one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Company {
-    /// The format has no other model.
-    pub(super) sole: bool,
+    pub(super) standing: Standing,
     /// The format has several models with names of their own.
     pub(super) collection: bool,
     /// Whether a checkpoint in the root has the name that libraries look for.
@@ -33,7 +43,7 @@ pub(super) fn candidates(model: &Model, units: &[Unit], hints: &Hints, company: 
     let by_label = company.collection && !model.name.is_empty();
     let by_folder = company.has_main && is_elsewhere(model);
     let chosen = drop_borrowed(model, choose(model));
-    let only = chosen.len() == 1;
+    let standing = if chosen.len() == 1 { company.standing } else { Standing::Among };
     let candidate = |chosen: &Chosen<'_>| {
         let own: Vec<&Unit> = chosen.variant.sessions.values().filter_map(|unit| units.get(*unit)).collect();
         let borrowed = chosen.borrowed.iter().filter_map(|unit| units.get(*unit));
@@ -47,7 +57,7 @@ pub(super) fn candidates(model: &Model, units: &[Unit], hints: &Hints, company: 
         } else {
             stem.to_owned()
         };
-        let short = |told| short(model, chosen.variant, told, hints, company.sole && only);
+        let short = |told| short(model, chosen.variant, told, hints, standing);
         let named = match (by_label, by_folder && chosen.variant.text.is_empty()) {
             (true, _) => Named::Surely(label.clone()),
             (false, true) => Named::Surely(model.base.clone()),
@@ -111,7 +121,7 @@ impl Named {
 }
 
 /// The shortest name: the variant in the file name, else in the folder's, else what the Hub says, else the stem.
-fn short(model: &Model, variant: &Variant, label: &str, hints: &Hints, sole: bool) -> Named {
+fn short(model: &Model, variant: &Variant, label: &str, hints: &Hints, standing: Standing) -> Named {
     let text = [&variant.text, &model.folder_variant].into_iter().find(|text| !text.is_empty());
     match model.format {
         Format::Onnx => match text {
@@ -122,14 +132,18 @@ fn short(model: &Model, variant: &Variant, label: &str, hints: &Hints, sole: boo
             Named::Surely(model.base.clone())
         }
         Format::Other => Named::Surely(
-            hints.method().filter(|_| sole && model.name.is_empty()).unwrap_or_else(|| label.to_owned()),
+            hints
+                .method()
+                .filter(|_| standing != Standing::Among && model.name.is_empty())
+                .unwrap_or_else(|| label.to_owned()),
         ),
-        _ => checkpoint(model, text, label, hints, sole),
+        _ => checkpoint(model, text, label, hints, standing),
     }
 }
 
-fn checkpoint(model: &Model, text: Option<&String>, label: &str, hints: &Hints, sole: bool) -> Named {
-    let told = told_method(model, hints, sole).or_else(|| text.map(|text| text.to_ascii_lowercase()));
+fn checkpoint(model: &Model, text: Option<&String>, label: &str, hints: &Hints, standing: Standing) -> Named {
+    let sole = standing != Standing::Among;
+    let told = told_method(model, hints, standing).or_else(|| text.map(|text| text.to_ascii_lowercase()));
     let full = full_precision(model);
     match told.or_else(|| told_dtype(model, hints, sole).filter(|_| full.is_none())) {
         Some(told) => Named::Surely(told),
@@ -140,9 +154,12 @@ fn checkpoint(model: &Model, text: Option<&String>, label: &str, hints: &Hints, 
     }
 }
 
-/// The method holds for the whole repository, so it names a variant only where there is one.
-fn told_method(model: &Model, hints: &Hints, sole: bool) -> Option<String> {
-    hints.method().filter(|_| sole && !is_copy(model))
+/// The method holds for the whole repository, so it names a variant only where there is one. Beside other formats a model with a name
+/// of its own need not be what the repository is called after.
+fn told_method(model: &Model, hints: &Hints, standing: Standing) -> Option<String> {
+    hints.method().filter(|_| {
+        standing == Standing::Alone || (standing == Standing::AloneInFormat && model.name.is_empty())
+    })
 }
 
 /// The dtype the Hub reports is that of the main safetensors checkpoint.
@@ -152,12 +169,7 @@ fn told_dtype(model: &Model, hints: &Hints, sole: bool) -> Option<String> {
 
 /// Whether it is the one model of the repository that its dtype alone can name.
 fn is_main(model: &Model, sole: bool) -> bool {
-    model.format == Format::Safetensors && (model.name.is_empty() || sole) && !is_copy(model)
-}
-
-/// Mistral's and Llama's own format beside the one of transformers.
-fn is_copy(model: &Model) -> bool {
-    model.name.starts_with("consolidated")
+    model.format == Format::Safetensors && (model.name.is_empty() || sole)
 }
 
 /// Files without a suffix beside files with `fp16` or `bf16` are the full-precision ones.

@@ -61,12 +61,13 @@ fn joined(stem: &str) -> Option<Shard<'_>> {
     Some(Shard { head: trim_part_word(head), tail: "", total: Some(total.parse().ok()?) })
 }
 
-/// Parts numbered without a total: `consolidated.00`, `params_shard_12`, `model-rank-0-part-1`.
+/// Parts numbered without a total: `consolidated.00`, `weights.00`, `params_shard_12`, `model-rank-0-part-1`.
 fn ranked(stem: &str) -> Option<Shard<'_>> {
     let head = stem.trim_end_matches(|c: char| c.is_ascii_digit());
     let digits = stem.len() - head.len();
     let word = head.trim_end_matches(SEPARATORS);
-    let is_consolidated = word == "consolidated" && digits == 2;
+    let is_consolidated =
+        matches!(word, "consolidated" | "weights") && digits == 2 && word.len() < head.len();
     let is_part =
         ["shard", "part", "rank"].iter().any(|part| word.ends_with(part)) && word.len() < head.len();
     if digits == 0 || digits > 6 || !(is_consolidated || is_part) {
