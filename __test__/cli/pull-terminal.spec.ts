@@ -52,6 +52,17 @@ test('no line is wider than a narrow terminal, and the bars are still there', as
   t.true(terminal.widest <= 40, `${terminal.widest}`)
 })
 
+test('a terminal whose size nobody set is taken for one of 80 columns and 24 lines', async (t) => {
+  const bench = await openBench(t, { [REPO]: SHARDS })
+  const held = holdAt(bench.hub, SIZE / 2)
+  const terminal = bench.terminal(['pull', REPO], { columns: 0, rows: 0 })
+  await terminal.waitFor(/acme\/model model +\u2588+\u2591+ +50% {2}12\.5 of 25\.1 MB/)
+  await terminal.waitFor(/ model 1\/3 +\u2588+\u2591+ +50%/)
+  held.open()
+  t.is(await terminal.status, 0)
+  t.regex(terminal.text, /^Ready: 25\.1 MB downloaded in /m)
+})
+
 test('a terminal of few lines shows as many files as fit, and counts the others', async (t) => {
   const bench = await openBench(t, { [REPO]: SHARDS })
   const held = holdAt(bench.hub, SIZE / 2)

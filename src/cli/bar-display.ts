@@ -55,7 +55,7 @@ export class BarDisplay implements Display {
 
   /** Lines that the terminal has for files: what is redrawn must not scroll. */
   get #room(): number {
-    return Math.max(0, Math.min(MOST_FILES, (this.#terminal.stream.rows ?? 24) - 3))
+    return Math.max(0, Math.min(MOST_FILES, this.#terminal.rows - 3))
   }
 
   #removeAllBut(files: readonly FileProgress[]): void {

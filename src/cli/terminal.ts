@@ -18,9 +18,14 @@ export class Terminal {
     return this.stream.isTTY === true && process.env['TERM'] !== 'dumb'
   }
 
-  /** Columns that a line may take; no limit where the output goes into a file or pipe. */
+  /** Columns that a line may take; no limit where the output goes into a file or pipe. A terminal whose size nobody set has 0. */
   get columns(): number {
-    return this.stream.isTTY ? (this.stream.columns ?? 80) : Infinity
+    return this.stream.isTTY ? this.stream.columns || 80 : Infinity
+  }
+
+  /** Lines of the screen. */
+  get rows(): number {
+    return this.stream.rows || 24
   }
 
   /**
