@@ -12,7 +12,7 @@ use super::session::{self, Company, Standing};
 use super::unit::{Homes, Pipelines, Unit};
 use super::{
     DetectedQuant, Detection, Format, Hints, Role, SourceFile, binary, companion, gguf, package, refinement,
-    support, unit_builder,
+    sidecar, support, unit_builder,
 };
 
 /// An unknown file of at least this many bytes is taken for a model where nothing else is one.
@@ -72,8 +72,11 @@ fn collect(entries: &mut [Entry<'_>], hints: &Hints) -> Found {
     settle_unknown(entries, !packages.candidates.is_empty() || !packages.units.is_empty());
     let free = free_positions(entries, &packages.claimed);
     let mut candidates = packages.candidates;
-    let adapters = set_adapters_aside(entries, &free, packages.units.is_empty() && candidates.is_empty());
-    let free: Vec<usize> = free.into_iter().filter(|at| !adapters.contains(at)).collect();
+    let nothing_else = packages.units.is_empty() && candidates.is_empty();
+    let free = set_aside(entries, free, nothing_else, Role::Adapter, is_adapter);
+    let mapped: HashSet<&str> =
+        entries.iter().filter(|entry| entry.kind == Kind::Index).map(|entry| entry.dir).collect();
+    let free = set_aside(entries, free, nothing_else, Role::Draft, |entry| is_draft(entry, &mapped));
     let is_gguf =
         |at: &usize| entries.get(*at).is_some_and(|one| matches!(one.kind, Kind::Gguf | Kind::Ggml));
     let (ggufs, others): (Vec<usize>, Vec<usize>) = free.into_iter().partition(is_gguf);
@@ -147,19 +150,34 @@ fn free_positions(entries: &[Entry<'_>], claimed: &HashSet<usize>) -> Vec<usize>
     (0..entries.len()).filter(|at| !claimed.contains(at) && holds_weights(at)).collect()
 }
 
-/// Adapters are no variants beside a model; alone they are what the repository offers. Returns those set aside.
-fn set_adapters_aside(entries: &mut [Entry<'_>], free: &[usize], nothing_else: bool) -> HashSet<usize> {
-    let (adapters, models): (Vec<usize>, Vec<usize>) =
-        free.iter().partition(|at| entries.get(**at).is_some_and(is_adapter));
+/// Adapters and drafts are no variants beside a model; alone they are what the repository offers. Returns the others.
+fn set_aside(
+    entries: &mut [Entry<'_>],
+    free: Vec<usize>,
+    nothing_else: bool,
+    role: Role,
+    is_one: impl Fn(&Entry<'_>) -> bool,
+) -> Vec<usize> {
+    let (some, models): (Vec<usize>, Vec<usize>) =
+        free.iter().partition(|at| entries.get(**at).is_some_and(&is_one));
     if models.is_empty() && nothing_else {
-        return HashSet::new();
+        return free;
     }
-    for at in &adapters {
-        if let Some(entry) = entries.get_mut(*at) {
-            entry.settle(Role::Adapter);
+    for at in some {
+        if let Some(entry) = entries.get_mut(at) {
+            entry.settle(role);
         }
     }
-    adapters.into_iter().collect()
+    models
+}
+
+/// A checkpoint that guesses tokens for another; one beside a shard map may hold tensors of the model itself.
+fn is_draft(entry: &Entry<'_>, mapped: &HashSet<&str>) -> bool {
+    let is_checkpoint = matches!(entry.kind, Kind::Checkpoint(Format::Safetensors | Format::Pytorch));
+    let stem = entry.lower.rsplit_once('.').map_or(entry.lower.as_str(), |(stem, _)| stem);
+    is_checkpoint
+        && sidecar::is_draft(entry.dir, stem)
+        && (!mapped.contains(entry.dir) || sidecar::is_draft(entry.dir, ""))
 }
 
 fn is_adapter(entry: &Entry<'_>) -> bool {

@@ -39,6 +39,8 @@ const DATA: &[&str] = &[
     "wavs",
 ];
 
+const DATA_PREFIXES: &[&str] = &["benchmark", "calibration", "global_step", "test_data"];
+
 const LOOSE: &[&str] = &[
     "asset", "assets", "audio", "data", "demo", "demos", "doc", "docs", "example", "examples", "figures",
     "images", "img", "media", "prompts", "sample", "samples", "test", "tests", "voice",
@@ -61,10 +63,7 @@ pub(super) fn kind(dir: &str) -> FolderKind {
 
 fn component_kind(component: &str) -> FolderKind {
     let hidden = component.starts_with('.') && component.len() > 1;
-    if hidden
-        || DATA.contains(&component)
-        || component.starts_with("test_data")
-        || component.starts_with("global_step")
+    if hidden || DATA.contains(&component) || DATA_PREFIXES.iter().any(|prefix| component.starts_with(prefix))
     {
         FolderKind::Data
     } else if RESOURCES.contains(&component) {

@@ -15,6 +15,8 @@ pub(super) struct Model {
     pub(super) folder_variant: String,
     /// The words that name it; empty when its files are called by their parts alone.
     pub(super) name: String,
+    /// The name alone, where it stands as a variant would: `smashed` of `model_smashed`.
+    pub(super) suffix: Option<String>,
     /// What to call it when a file of the same meaning was there first.
     pub(super) label: Option<String>,
     /// Variant in lower case, then the part.
@@ -155,6 +157,7 @@ fn insert(models: &mut BTreeMap<Key, Model>, place: Place, position: usize) {
         format: key.format,
         base: home.base,
         folder_variant: home.folder_variant,
+        suffix: stem.is_suffixed.then(|| stem.name.clone()),
         label,
         name: if stem.title.is_empty() { stem.name } else { stem.title },
         variants: BTreeMap::new(),

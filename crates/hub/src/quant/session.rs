@@ -40,7 +40,7 @@ pub(super) struct Company {
 /// The candidates of one model.
 pub(super) fn candidates(model: &Model, units: &[Unit], hints: &Hints, company: Company) -> Vec<Candidate> {
     let several_parts = model.sessions().len() > 1;
-    let by_label = company.collection && !model.name.is_empty();
+    let by_label = company.collection && !model.name.is_empty() && unknown_suffix(model).is_none();
     let by_folder = company.has_main && is_elsewhere(model);
     let chosen = drop_borrowed(model, choose(model));
     let standing = if chosen.len() == 1 { company.standing } else { Standing::Among };
@@ -89,6 +89,11 @@ fn is_elsewhere(model: &Model) -> bool {
         && !model.base.is_empty()
 }
 
+/// What a graph has behind `model` that nobody knows; it is the variant then, and never full precision.
+fn unknown_suffix(model: &Model) -> Option<&String> {
+    model.suffix.as_ref().filter(|_| model.format == Format::Onnx && model.label.is_none())
+}
+
 fn joined_label(model: &Model, variant: &Variant, stem: &str) -> String {
     match (model.name.is_empty(), variant.text.is_empty()) {
         (true, true) => stem.to_owned(),
@@ -126,7 +131,10 @@ fn short(model: &Model, variant: &Variant, label: &str, hints: &Hints, standing:
     match model.format {
         Format::Onnx => match text {
             Some(text) => Named::Surely(dtype::onnx_name(text)),
-            None => Named::Perhaps(dtype::onnx_name("")),
+            None => match unknown_suffix(model) {
+                Some(suffix) => Named::Surely(suffix.clone()),
+                None => Named::Perhaps(dtype::onnx_name("")),
+            },
         },
         Format::Other if model.name.is_empty() && text.is_none() && !model.base.is_empty() => {
             Named::Surely(model.base.clone())

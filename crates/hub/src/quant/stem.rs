@@ -15,6 +15,8 @@ pub(super) struct Stem {
     pub(super) variant: String,
     /// Whether there is a role besides fillers.
     pub(super) has_role: bool,
+    /// Whether the name stands behind `model`, where a variant would.
+    pub(super) is_suffixed: bool,
 }
 
 struct Piece<'a> {
@@ -36,10 +38,21 @@ pub(super) fn parse(stem: &str) -> Stem {
         session: join(&pieces, |word| matches!(word, Word::Role | Word::Filler)),
         variant: join(&pieces, |word| word == Word::Variant),
         has_role: pieces.iter().any(|piece| piece.word == Word::Role),
+        is_suffixed: is_suffixed(&pieces),
     };
     let owner = if parsed.variant.is_empty() { &mut parsed.name } else { &mut parsed.variant };
     owner.push_str(if owner.is_empty() { tail.trim_start() } else { tail });
     parsed
+}
+
+/// `encoder_model_smashed`, but neither `smashed_model` nor `model_2`, `model_v2`.
+fn is_suffixed(pieces: &[Piece<'_>]) -> bool {
+    let is_word =
+        |text: &str| text.trim_start_matches(['v', 'V']).contains(|c: char| c.is_ascii_alphabetic());
+    let name = pieces.iter().position(|piece| piece.word == Word::Name);
+    let (before, named) = pieces.split_at_checked(name.unwrap_or(0)).unwrap_or_default();
+    before.iter().any(|piece| piece.text.eq_ignore_ascii_case("model"))
+        && named.iter().any(|piece| piece.word == Word::Name && is_word(piece.text))
 }
 
 fn is_separator(c: char) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Role;
 use super::candidate::Candidate;
 use super::entry::{Entry, ancestors};
 use super::kind::Kind;
@@ -11,7 +12,8 @@ use super::kind::Kind;
 const BUDGET: usize = 1 << 24;
 
 /// Adds to each candidate the settings of its folder and of the folders above it, and returns those of every variant.
-/// Settings in a folder without weights (`tokenizer/`, `1_Pooling/`) belong to the folder that has them.
+/// Settings in a folder without weights (`tokenizer/`, `1_Pooling/`) belong to the folder that has them, those beside an adapter or a
+/// drafter to no variant.
 pub(super) fn assign(
     entries: &[Entry<'_>],
     owned: &HashSet<usize>,
@@ -19,10 +21,13 @@ pub(super) fn assign(
 ) -> Vec<usize> {
     let above: HashSet<String> =
         candidates.iter().flat_map(|one| ancestors(&one.dir).map(str::to_owned)).collect();
+    let aside: HashSet<&str> =
+        entries.iter().filter(|entry| is_aside(entry.kind)).map(|entry| entry.dir).collect();
     let mut by_folder: HashMap<&str, Vec<usize>> = HashMap::new();
     for (position, entry) in entries.iter().enumerate() {
         let needed = matches!(entry.kind, Kind::Settled(role) if role.supports_weights());
-        if needed && !owned.contains(&position) {
+        let mut below = ancestors(entry.dir).take_while(|dir| !above.contains(*dir));
+        if needed && !owned.contains(&position) && !below.any(|dir| aside.contains(dir)) {
             let folder = ancestors(entry.dir).find(|dir| above.contains(*dir)).unwrap_or_default();
             by_folder.entry(folder).or_default().push(entry.index);
         }
@@ -41,4 +46,9 @@ pub(super) fn assign(
     let mut shared = found("").to_vec();
     shared.sort_unstable();
     shared
+}
+
+/// Weights that are no variant.
+const fn is_aside(kind: Kind) -> bool {
+    matches!(kind, Kind::Settled(Role::Adapter | Role::Draft))
 }
