@@ -68,6 +68,12 @@ export class Bench {
     return { status, document: JSON.parse(stdout), stderr }
   }
 
+  /** Starts a shell in a terminal; `"$NODE" "$PROGRAM"` is the program. */
+  shell(): Terminal {
+    const env = { ...this.environment, NODE: process.execPath, PROGRAM }
+    return Terminal.start(this.#t, ['bash', '--norc', '--noprofile', '-i'], {}, env)
+  }
+
   /** Starts a command in a terminal. */
   terminal(args: readonly string[], size: TerminalSize = {}, environment: NodeJS.ProcessEnv = {}): Terminal {
     const env = { ...this.environment, ...environment }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import test, { type ExecutionContext } from 'ava'
@@ -40,6 +40,32 @@ terminalTest('Ctrl-C keeps what came and says how to go on; that fetches only wh
     'the cursor is back',
   )
   await expectResume(t, bench, terminal.text)
+})
+
+const HAS_BASH = HAS_TERMINALS && spawnSync('bash', ['-c', 'exit']).status === 0
+const shellTest = HAS_BASH ? test : test.skip
+
+shellTest('Ctrl-Z leaves the terminal as it was, and fg goes on with the bars', async (t) => {
+  const bench = await openBench(t, { [REPO]: FILES })
+  const held = holdAt(bench.hub, HALF)
+  const terminal = bench.shell()
+  terminal.type(`"$NODE" "$PROGRAM" ${PULL.join(' ')}\r`)
+  await terminal.waitFor(/50% {2}33\.5 of 67\.1 MB/)
+  terminal.type('\u001a')
+  await terminal.waitFor(/\[1\]\+ +Stopped/)
+  for (const [on, off] of [
+    ['\u001b[?25h', '\u001b[?25l'],
+    ['\u001b[?7h', '\u001b[?7l'],
+  ] as const) {
+    t.true(terminal.screen.lastIndexOf(on) > terminal.screen.lastIndexOf(off), JSON.stringify(on))
+  }
+  const before = terminal.text.length
+  terminal.type('fg\r')
+  await terminal.waitFor(new RegExp(`^.{${before},}50% {2}33\\.5 of 67\\.1 MB`, 's'))
+  held.open()
+  await terminal.waitFor(/Ready: 67\.1 MB downloaded/)
+  terminal.type('exit\r')
+  t.is(await terminal.status, 0)
 })
 
 for (const [signal, status] of [
