@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::advice::{advice, advice_of_database};
+
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, StorageError>;
 
@@ -131,7 +133,7 @@ pub enum StorageError {
         reason: String,
     },
     /// The operating system refused.
-    #[error("cannot {action} at {}: {source}; {}", path.display(), advice(source.kind()))]
+    #[error("cannot {action}{}: {source}; {}", place(path), advice(source))]
     Io {
         /// Verb phrase, as in "cannot ...".
         action: &'static str,
@@ -141,7 +143,7 @@ pub enum StorageError {
         source: io::Error,
     },
     /// libmdbx refused for a reason that has no answer of its own.
-    #[error("cannot {action} in the database at {}: {source}", path.display())]
+    #[error("cannot {action} in the database at {}: {source}{}", path.display(), advice_of_database(source))]
     Database {
         /// Verb phrase, as in "cannot ...".
         action: &'static str,
@@ -158,18 +160,9 @@ pub const OPENED_READ_ONLY: &str = "it was opened read-only; open it without tha
 /// What to do where the system does not let the store be written.
 const ALLOW_WRITING: &str = "choose another folder, allow writing to this one, or open it read-only";
 
-/// What to do about an operating system error.
-fn advice(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
-            "choose another folder, or move away what is there"
-        }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "choose another folder, or allow writing to this one"
-        }
-        io::ErrorKind::NotFound => "check the path, or create it by opening it for writing once",
-        _ => "check the disk, then try again",
-    }
+/// Where it was; nothing for what has no place.
+fn place(path: &Path) -> String {
+    if path.as_os_str().is_empty() { String::new() } else { format!(" at {}", path.display()) }
 }
 
 impl StorageError {

@@ -11,6 +11,7 @@
 
 mod abandon;
 mod activity;
+mod advice;
 mod backlog;
 mod ballast;
 mod block;

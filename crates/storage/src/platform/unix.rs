@@ -86,3 +86,9 @@ pub(crate) fn is_file_at(file: &std::fs::File, path: &Path) -> io::Result<bool> 
         Err(error) => Err(error),
     }
 }
+
+/// Whether this process, or the system, has as many files open as it may.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
+}

@@ -163,3 +163,8 @@ pub(crate) fn open_uninherited(open: impl FnOnce() -> io::Result<File>) -> io::R
 
 /// Ends what [`open_uninherited`] began, before the file is closed.
 pub(crate) fn inherit(_: &File) {}
+
+/// Whether this process has as many files open as it may (`ERROR_TOO_MANY_OPEN_FILES`).
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(4)
+}
