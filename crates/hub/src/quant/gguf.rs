@@ -1,12 +1,15 @@
 //! GGUF and GGML files: tags, shards and what accompanies them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::candidate::Candidate;
 use super::entry::{Entry, last_component};
 use super::kind::Kind;
 use super::projector::{Projector, Projectors};
 use super::{Format, Role, gguf_tag, shard, sidecar};
+
+/// A draft is at most this fraction of the smallest file of its model.
+const DRAFT_FRACTION: u64 = 4;
 
 /// One file or all its parts.
 struct File<'a> {
@@ -16,11 +19,14 @@ struct File<'a> {
     /// Where its entries stand.
     positions: Vec<usize>,
     role: Option<Role>,
+    /// Size of all its parts.
+    bytes: u64,
 }
 
 /// The variants among the GGUF and GGML files; sets the roles of those that are none.
 pub(super) fn candidates(entries: &mut [Entry<'_>], positions: &[usize]) -> Vec<Candidate> {
     let mut files = files(entries, positions);
+    tell_by_models(&mut files);
     promote_lonely(&mut files, entries);
     let projectors = files.iter().filter(|file| file.role == Some(Role::Projector));
     let projectors =
@@ -48,8 +54,10 @@ fn files<'a>(entries: &[Entry<'a>], positions: &[usize]) -> Vec<File<'a>> {
         let stem = part.stem();
         let key = (entry.dir, stem.clone(), part.total);
         let role = if format == Format::Gguf { sidecar::role(entry.dir, &stem) } else { None };
-        let new = || File { format, dir: entry.dir, stem, positions: Vec::new(), role };
-        files.entry(key).or_insert_with(new).positions.push(position);
+        let new = || File { format, dir: entry.dir, stem, positions: Vec::new(), role, bytes: 0 };
+        let file = files.entry(key).or_insert_with(new);
+        file.positions.push(position);
+        file.bytes = file.bytes.saturating_add(entry.size);
     }
     files.into_values().collect()
 }
@@ -60,6 +68,47 @@ fn stem_of<'a>(entry: &Entry<'a>) -> &'a str {
         Some(at) => entry.name.get(..at).unwrap_or(entry.name),
         None => entry.stem(),
     }
+}
+
+/// A file that is called like another model and `vision`, `mtp` or `assistant` besides is no model of its own but a part of that one. As
+/// models that see or guess are called so too, with as many quants, none of the files may be larger than those of the other model, and
+/// drafts are much smaller.
+fn tell_by_models(files: &mut [File<'_>]) {
+    let sizes = sizes(files);
+    for file in files.iter_mut().filter(|file| file.role.is_none() && file.format == Format::Gguf) {
+        let words = model_words(file);
+        let Some((_, largest)) = sizes.get(&words.join("-")) else { continue };
+        let is_part = |word: &str, fraction: u64| {
+            let others: Vec<&str> = words.iter().map(String::as_str).filter(|one| *one != word).collect();
+            let whole = sizes.get(&others.join("-")).filter(|_| others.len() < words.len());
+            whole.is_some_and(|(smallest, _)| largest.saturating_mul(fraction) <= *smallest)
+        };
+        if is_part("vision", 1) {
+            file.role = Some(Role::Projector);
+        } else if file.bytes > 0 && (is_part("mtp", DRAFT_FRACTION) || is_part("assistant", DRAFT_FRACTION)) {
+            file.role = Some(Role::Draft);
+        }
+    }
+}
+
+/// The smallest and the largest file of each model, by its words.
+fn sizes(files: &[File<'_>]) -> HashMap<String, (u64, u64)> {
+    let mut sizes: HashMap<String, (u64, u64)> = HashMap::new();
+    for file in files.iter().filter(|file| file.role.is_none()) {
+        let (smallest, largest) = sizes.entry(model_words(file).join("-")).or_insert((u64::MAX, 0));
+        *smallest = file.bytes.min(*smallest);
+        *largest = file.bytes.max(*largest);
+    }
+    sizes
+}
+
+/// The words of a stem without its tag.
+fn model_words(file: &File<'_>) -> Vec<String> {
+    let rest = gguf_tag::find(&file.stem).map_or_else(|| file.stem.to_ascii_lowercase(), |found| found.rest);
+    rest.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A repository of nothing but drafts, or of nothing but adapters, is about them: they are its variants. Projectors
