@@ -27,7 +27,9 @@ async function expectRescue(t: ExecutionContext, fault: FaultHook, connections: 
   hub.fault = fault
   await cache.downloadFile(REPO, PATH)
   t.true(openStored(cache, PATH).buffer.equals(randomBytes(SIZE, PATH)))
-  t.true(cdnBytes(hub) <= 1.01 * SIZE, `${cdnBytes(hub)} of ${SIZE} bytes`)
+  // With several, a busy machine takes work from the slowest: what is on its way to that one, up to a full socket, is lost.
+  const most = connections === 1 ? 1.01 : 1.1
+  t.true(cdnBytes(hub) <= most * SIZE, `${cdnBytes(hub)} of ${SIZE} bytes`)
 }
 
 for (const connections of [1, 8]) {
