@@ -174,9 +174,8 @@ fn set_aside(
 /// A checkpoint that guesses tokens for another; one beside a shard map may hold tensors of the model itself.
 fn is_draft(entry: &Entry<'_>, mapped: &HashSet<&str>) -> bool {
     let is_checkpoint = matches!(entry.kind, Kind::Checkpoint(Format::Safetensors | Format::Pytorch));
-    let stem = entry.lower.rsplit_once('.').map_or(entry.lower.as_str(), |(stem, _)| stem);
     is_checkpoint
-        && sidecar::is_draft(entry.dir, stem)
+        && sidecar::is_draft(entry.dir, &entry.stem().to_ascii_lowercase())
         && (!mapped.contains(entry.dir) || sidecar::is_draft(entry.dir, ""))
 }
 

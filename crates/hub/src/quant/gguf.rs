@@ -6,6 +6,7 @@ use super::candidate::Candidate;
 use super::entry::{Entry, last_component};
 use super::kind::Kind;
 use super::projector::{Projector, Projectors};
+use super::words::words;
 use super::{Format, Role, gguf_tag, shard, sidecar};
 
 /// A draft is at most this fraction of the smallest file of its model.
@@ -105,10 +106,7 @@ fn sizes(files: &[File<'_>]) -> HashMap<String, (u64, u64)> {
 /// The words of a stem without its tag.
 fn model_words(file: &File<'_>) -> Vec<String> {
     let rest = gguf_tag::find(&file.stem).map_or_else(|| file.stem.to_ascii_lowercase(), |found| found.rest);
-    rest.split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect()
+    words(&rest).map(str::to_owned).collect()
 }
 
 /// A repository of nothing but drafts, or of nothing but adapters, is about them: they are its variants. Projectors

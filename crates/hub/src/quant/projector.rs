@@ -2,6 +2,7 @@
 
 use super::entry::ancestors;
 use super::gguf_tag;
+use super::words::words;
 
 /// A repository with more projectors than this is a collection; the first ones are considered.
 const CONSIDERED: usize = 64;
@@ -53,10 +54,6 @@ impl Projectors {
         // Of equals the first in the listing wins.
         self.0.iter().rev().max_by_key(rank).map_or(&[], |projector| &projector.files)
     }
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 /// The width in a tag: the first number in it.

@@ -66,14 +66,13 @@ fn ranked(stem: &str) -> Option<Shard<'_>> {
     let head = stem.trim_end_matches(|c: char| c.is_ascii_digit());
     let digits = stem.len() - head.len();
     let word = head.trim_end_matches(SEPARATORS);
-    let is_consolidated =
-        matches!(word, "consolidated" | "weights") && digits == 2 && word.len() < head.len();
+    let is_ranked = matches!(word, "consolidated" | "weights") && digits == 2 && word.len() < head.len();
     let is_part =
         ["shard", "part", "rank"].iter().any(|part| word.ends_with(part)) && word.len() < head.len();
-    if digits == 0 || digits > 6 || !(is_consolidated || is_part) {
+    if digits == 0 || digits > 6 || !(is_ranked || is_part) {
         return None;
     }
-    let head = if is_consolidated { word } else { trim_part_word(word) };
+    let head = if is_ranked { word } else { trim_part_word(word) };
     Some(ranked(head).unwrap_or(Shard { head, tail: "", total: None }))
 }
 

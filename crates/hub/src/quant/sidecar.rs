@@ -2,6 +2,7 @@
 
 use super::Role;
 use super::gguf_tag;
+use super::words::words;
 
 const DRAFTS: &[&str] = &["dflash", "draft", "drafter", "dspark", "eagle", "eagle2", "eagle3"];
 
@@ -37,8 +38,4 @@ fn is_draft_folder(dir: &str) -> bool {
         name == "mtp" || DRAFTS.contains(&name) || words(name).any(|word| matches!(word, "draft" | "drafter"))
     };
     dir.split('/').any(|component| is_draft(&component.to_ascii_lowercase()))
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> + Clone {
-    text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
 }

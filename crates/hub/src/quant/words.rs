@@ -139,6 +139,11 @@ pub(super) fn classify(word: &str) -> Word {
 }
 
 /// In the list as it is, or as a plural.
+/// The runs of letters and digits of a name.
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> + Clone {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
+}
+
 fn is_known(lower: &str, list: &[&str]) -> bool {
     list.contains(&lower) || lower.strip_suffix('s').is_some_and(|singular| list.contains(&singular))
 }
